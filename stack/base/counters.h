@@ -1,0 +1,96 @@
+/* Counters of a stack: every drop, refusal and limit reached has one. X(name, what it counts).
+ * The names follow /proc/net/snmp and /proc/net/netstat where those have one. Add freely. */
+#ifndef STACK_BASE_COUNTERS_H
+#define STACK_BASE_COUNTERS_H
+
+#include <stdint.h>
+
+#define STACK_COUNTERS(X)                                                                          \
+    X(link_rx_frames, "frames received")                                                           \
+    X(link_rx_bytes, "bytes received, frame headers included")                                     \
+    X(link_tx_frames, "frames sent (a super-frame counts once)")                                   \
+    X(link_tx_bytes, "bytes sent, frame headers included")                                         \
+    X(link_tx_dropped, "frames the link refused")                                                  \
+    X(link_rx_ring_drops, "frames the kernel dropped because the RX ring or queue was full")       \
+    X(link_rx_truncated, "frames of which the ring held only a part and the queue nothing")        \
+    X(eth_in_bad, "frames too short or of an unknown kind")                                        \
+    X(eth_in_other, "frames for another host")                                                     \
+    X(arp_in_bad, "malformed ARP packets")                                                         \
+    X(arp_in_ignored, "ARP packets that were nothing to us")                                       \
+    X(arp_conflicts, "another host claimed one of our addresses (RFC 5227)")                       \
+    X(neigh_queue_drops, "packets dropped while their neighbour was being resolved")               \
+    X(neigh_failed, "neighbours that did not answer")                                              \
+    X(neigh_full, "neighbour entries evicted or refused because the cache was full")               \
+    X(IpInReceives, "IP packets received")                                                         \
+    X(IpInHdrErrors, "bad IP headers")                                                             \
+    X(IpInAddrErrors, "IP packets not for us or from an impossible source")                        \
+    X(IpInUnknownProtos, "IP packets of a protocol we do not have")                                \
+    X(IpInDiscards, "good IP packets dropped for lack of room")                                    \
+    X(IpInDelivers, "IP packets handed up")                                                        \
+    X(IpOutRequests, "IP packets sent")                                                            \
+    X(IpOutNoRoutes, "IP packets without a route")                                                 \
+    X(IpOutDiscards, "IP packets not sent for lack of room")                                       \
+    X(IpReasmReqds, "fragments received")                                                          \
+    X(IpReasmOKs, "datagrams reassembled")                                                         \
+    X(IpReasmFails, "datagrams whose reassembly failed (overlap, bound)")                          \
+    X(IpReasmTimeout, "datagrams whose reassembly timed out")                                      \
+    X(IpFragOKs, "datagrams fragmented")                                                           \
+    X(IpFragCreates, "fragments sent")                                                             \
+    X(IcmpInMsgs, "ICMP messages received")                                                        \
+    X(IcmpInErrors, "bad ICMP messages")                                                           \
+    X(IcmpInCsumErrors, "ICMP messages with a wrong checksum")                                     \
+    X(IcmpOutMsgs, "ICMP messages sent")                                                           \
+    X(IcmpOutRateLimited, "ICMP messages not sent because of the rate limit")                      \
+    X(UdpInDatagrams, "UDP datagrams delivered")                                                   \
+    X(UdpNoPorts, "UDP datagrams for a port nobody has")                                           \
+    X(UdpInErrors, "bad UDP datagrams")                                                            \
+    X(UdpInCsumErrors, "UDP datagrams with a wrong checksum")                                      \
+    X(UdpRcvbufErrors, "UDP datagrams dropped because the receive buffer was full")                \
+    X(UdpOutDatagrams, "UDP datagrams sent")                                                       \
+    X(TcpActiveOpens, "connections begun by connect")                                              \
+    X(TcpPassiveOpens, "connections begun by a SYN to a listener")                                 \
+    X(TcpAttemptFails, "connections that failed before they were established")                     \
+    X(TcpEstabResets, "established connections that ended by reset")                               \
+    X(TcpInSegs, "segments received")                                                              \
+    X(TcpOutSegs, "segments sent")                                                                 \
+    X(TcpRetransSegs, "segments sent again")                                                       \
+    X(TcpInErrs, "bad segments")                                                                   \
+    X(TcpInCsumErrors, "segments with a wrong checksum")                                           \
+    X(TcpOutRsts, "RSTs sent")                                                                     \
+    X(TcpExtListenOverflows, "connections refused by a full accept queue")                         \
+    X(TcpExtListenDrops, "SYNs dropped by a listener")                                             \
+    X(TcpExtPAWSEstab, "segments dropped by PAWS")                                                 \
+    X(TcpExtTCPChallengeACK, "challenge ACKs sent (RFC 5961)")                                     \
+    X(TcpExtTCPSYNChallenge, "challenge ACKs sent for a SYN")                                      \
+    X(TcpExtTCPTimeouts, "retransmission timeouts")                                                \
+    X(TcpExtTCPFastRetrans, "fast retransmissions")                                                \
+    X(TcpExtTCPSackRecovery, "recoveries begun by SACK")                                           \
+    X(TcpExtTCPRenoRecovery, "recoveries begun by duplicate ACKs")                                 \
+    X(TcpExtTCPOFOQueue, "segments queued out of order")                                           \
+    X(TcpExtTCPOFODrop, "out-of-order segments dropped for lack of room")                          \
+    X(TcpExtTCPRcvQDrop, "segments dropped because the receive buffer was full")                   \
+    X(TcpExtTCPDSACKOldSent, "DSACKs sent for duplicates")                                         \
+    X(TcpExtTCPKeepAlive, "keepalive probes sent")                                                 \
+    X(TcpExtTCPWinProbe, "zero-window probes sent")                                                \
+    X(TcpExtTCPAbortOnData, "connections reset because data was left unread at close")             \
+    X(TcpExtTCPAbortOnTimeout, "connections given up after too many timeouts")                     \
+    X(TcpExtTCPAbortOnMemory, "connections given up or refused for lack of memory")                \
+    X(TcpExtTW, "connections that went through TIME-WAIT")                                         \
+    X(TcpExtTWRecycled, "TIME-WAIT ports reopened by a newer SYN (RFC 6191)")                      \
+    X(mem_chunks_out, "times no buffer chunk was free")                                            \
+    X(mem_pkts_out, "times no packet was free")                                                    \
+    X(mem_conns_out, "times no connection was free")                                               \
+    X(mem_socks_out, "times no socket was free")                                                   \
+    X(repairs, "times a process died while it held the lock")                                      \
+    X(repaired_conns, "connections reset because their owner died inside a change")
+
+struct counters {
+#define X(name, what) uint64_t name;
+    STACK_COUNTERS(X)
+#undef X
+};
+
+/* Name, value and meaning of counter i; NULL past the last. */
+const char *counters_get(const struct counters *c, unsigned i, uint64_t *value, const char **what);
+
+#endif

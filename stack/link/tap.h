@@ -1,0 +1,14 @@
+/* A pcap tap around any link: every frame that passes is written to a capture file (libpcap,
+ * nanosecond stamps). Super-frames are written as they are. */
+#ifndef STACK_LINK_TAP_H
+#define STACK_LINK_TAP_H
+
+#include "stack/link/link.h"
+
+/* Around `inner` (not owned). Several processes may append to one file: each record is one
+ * write(2) with O_APPEND. clock_offset_ns: added to now_ns for the stamp (realtime - monotonic).
+ * NULL and *why on failure. */
+struct link *link_tap_new(struct link *inner, const char *path, int64_t clock_offset_ns,
+                          const char **why);
+
+#endif

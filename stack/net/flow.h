@@ -1,0 +1,47 @@
+/* The flow table: which connection or socket a packet belongs to. Keyed by (local, remote, proto),
+ * hashed with SipHash. Exact entries are connections; entries with a zero remote are listeners and
+ * unconnected UDP sockets, with a local address or without. Several sockets may share a listener's
+ * key only by SO_REUSEADDR/PORT rules that the caller has checked (flow_bound_next walks them).
+ *
+ * Open hashing over intrusive nodes; the node lies in its owner. */
+#ifndef STACK_NET_FLOW_H
+#define STACK_NET_FLOW_H
+
+#include <sys/queue.h>
+
+#include "stack/base/state.h"
+
+struct flow_key {
+    struct endpoint local, remote; /* remote any:0: wildcard; local.addr any: wildcard */
+    uint8_t proto;
+};
+
+struct flow_node {
+    LIST_ENTRY(flow_node) chain;   /* by whole key */
+    LIST_ENTRY(flow_node) by_port; /* by local port and proto: conflicts and wildcards */
+    struct flow_key key;
+    bool linked;
+    bool deaf; /* only holds its port (bound, not listening): flow_match passes it over */
+};
+
+void flow_insert(struct stack *st, struct flow_node *n, const struct flow_key *key);
+void flow_remove(struct stack *st, struct flow_node *n);
+/* Exactly this key. */
+struct flow_node *flow_find(struct stack *st, const struct flow_key *key);
+/* For an incoming packet: the connection, else the listener bound to that address, else the one
+ * bound to any. NULL: nobody. */
+struct flow_node *flow_match(struct stack *st, const struct flow_key *key);
+/* All nodes on a local port, one after the other; prev NULL: the first. */
+struct flow_node *flow_on_port(struct stack *st, uint8_t proto, uint16_t port,
+                               struct flow_node *prev);
+/* A free ephemeral port (32768–60999, as Linux) for local → remote, chosen by RFC 6056 algorithm 3
+ * (a keyed offset and a counter); with a remote of any it must be free of every bound socket. 0:
+ * none left. `taken` may veto (SO_REUSEADDR, TIME-WAIT reuse) and may be NULL. */
+uint16_t flow_pick_port(struct stack *st, uint8_t proto, const struct endpoint *local,
+                        const struct endpoint *remote);
+
+/* Called by net_init, and by crash repair, after which every owner inserts its node anew. */
+int flow_init(struct stack *st, uint32_t buckets);
+void flow_clear(struct stack *st);
+
+#endif

@@ -1,0 +1,163 @@
+/* TCP's face to the layers above (stack/sock, stack.c). One struct tcb per connection or listener;
+ * its fields are in tcp/tcb.h, for stack/tcp only. */
+#ifndef STACK_TCP_TCP_H
+#define STACK_TCP_TCP_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "stack/net/net.h"
+
+struct tcb;
+
+enum tcp_state { /* Linux's numbers, as TCP_INFO shows them */
+    TCPS_ESTABLISHED = 1,
+    TCPS_SYN_SENT,
+    TCPS_SYN_RCVD,
+    TCPS_FIN_WAIT_1,
+    TCPS_FIN_WAIT_2,
+    TCPS_TIME_WAIT,
+    TCPS_CLOSED,
+    TCPS_CLOSE_WAIT,
+    TCPS_LAST_ACK,
+    TCPS_LISTEN,
+    TCPS_CLOSING,
+};
+
+/* Per stack; each has the name and the default of the Linux sysctl in the comment. */
+struct tcp_config {
+    uint32_t max_conns;           /* tcbs, listeners included */
+    uint32_t syn_retries;         /* tcp_syn_retries 6 */
+    uint32_t synack_retries;      /* tcp_synack_retries 5 */
+    uint32_t retries2;            /* tcp_retries2 15 */
+    uint32_t orphan_retries;      /* tcp_orphan_retries 0 (= 8) */
+    uint64_t fin_timeout_ns;      /* tcp_fin_timeout 60 s; also the length of TIME-WAIT, as in Linux */
+    uint64_t keepalive_time_ns;   /* tcp_keepalive_time 7200 s */
+    uint64_t keepalive_intvl_ns;  /* tcp_keepalive_intvl 75 s */
+    uint32_t keepalive_probes;    /* tcp_keepalive_probes 9 */
+    uint32_t rmem_default, rmem_max; /* tcp_rmem 131072, 6 MiB */
+    uint32_t wmem_default, wmem_max; /* tcp_wmem: 16 KiB grows to 4 MiB; here the buffer's cap */
+    bool window_scaling, timestamps, sack; /* all on */
+    uint32_t somaxconn;           /* net.core.somaxconn 4096 */
+    uint64_t rto_min_ns;          /* 200 ms */
+    uint64_t msl_timewait_ns;     /* 60 s */
+};
+void tcp_config_default(struct tcp_config *cfg);
+
+/* Options that a program can set; the sock layer translates setsockopt into these. Copied from a
+ * listener to what it accepts. */
+struct tcp_sockopts {
+    bool nodelay, cork, quickack, keepalive, reuse_addr, reuse_port;
+    bool linger;
+    uint32_t linger_s;
+    uint32_t keepidle_s, keepintvl_s, keepcnt; /* 0: the stack's default */
+    uint32_t user_timeout_ms, maxseg, syncnt;
+    int32_t linger2_s; /* TCP_LINGER2; 0: default */
+    uint32_t rcvbuf, sndbuf; /* 0: default, may grow; else fixed as Linux does (doubled already) */
+    uint32_t rcvlowat;
+    uint32_t defer_accept_s;
+    uint8_t tos, ttl;
+};
+
+int tcp_init(struct stack *st, const struct tcp_config *cfg); /* -ENOMEM */
+
+/* ---- calls of a user (RFC 9293 §3.10.1 – 3.10.5). None blocks. ---- */
+
+struct tcb *tcp_open(struct stack *st); /* CLOSED; NULL: none left (counted) */
+struct tcp_sockopts *tcp_opts(struct tcb *t);
+/* To be called after a change of the options, to act on it (Nagle off, cork off, keepalive on …). */
+void tcp_opts_changed(struct stack *st, struct tcb *t);
+
+/* Reserves a local endpoint. Port 0: one is picked. -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (bound). */
+int tcp_bind(struct stack *st, struct tcb *t, const struct endpoint *local);
+/* Active OPEN: sends the SYN. 0 (in progress); -EISCONN, -EALREADY, -ENETUNREACH, -EADDRNOTAVAIL (no
+ * port), -EINVAL (broadcast, multicast, listener), -ECONNREFUSED … as in a later tcp_take_error. */
+int tcp_connect(struct stack *st, struct tcb *t, const struct endpoint *remote);
+/* Passive OPEN, or a change of the backlog. -EADDRINUSE, -EINVAL (connected). */
+int tcp_listen(struct stack *st, struct tcb *t, uint32_t backlog);
+/* The next established connection of a listener; NULL: none. */
+struct tcb *tcp_accept(struct stack *st, struct tcb *listener);
+
+/* Queues up to all the bytes and sends what may go. Returns how many were taken, or -EAGAIN (the
+ * send buffer is full), -EPIPE (shut down or reset: the caller raises SIGPIPE), -ENOTCONN, or the
+ * pending error. `more`: MSG_MORE. */
+ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, bool more);
+/* Bytes received in order; 0: end of stream; -EAGAIN, -ENOTCONN, the pending error. iov NULL:
+ * MSG_TRUNC, bytes are dropped. peek_off: bytes to skip (with peek only). */
+ssize_t tcp_recv(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, size_t len,
+                 bool peek, size_t peek_off);
+/* SHUT_RD, SHUT_WR, SHUT_RDWR. -ENOTCONN. */
+int tcp_shutdown(struct stack *st, struct tcb *t, int how);
+/* The user lets go: the tcb lives on until TCP is done with it (unsent data, FIN, TIME-WAIT), then
+ * frees itself. Unread data or linger 0: RST. A listener resets what nobody accepted. The caller
+ * must not touch t afterwards. */
+void tcp_close(struct stack *st, struct tcb *t);
+/* ABORT: RST if synchronized; `error` for whoever still holds it (0 none). The tcb stays the
+ * user's, CLOSED. */
+void tcp_abort(struct stack *st, struct tcb *t, int error);
+
+/* ---- what is to be known of it ---- */
+
+/* POLLIN, POLLOUT, POLLERR, POLLHUP, POLLRDHUP, POLLPRI as Linux's tcp_poll gives them. */
+uint32_t tcp_ready(struct stack *st, struct tcb *t);
+enum tcp_state tcp_get_state(const struct tcb *t);
+const char *tcp_state_name(enum tcp_state s); /* as ss(8) writes it: "ESTAB", "SYN-SENT" … */
+void tcp_get_endpoints(const struct tcb *t, struct endpoint *local, struct endpoint *remote);
+int tcp_take_error(struct tcb *t); /* positive errno, 0: none; cleared */
+int tcp_peek_soft_error(const struct tcb *t); /* the last soft error (RFC 9293 MUST-47) */
+uint32_t tcp_inq(const struct tcb *t);  /* SIOCINQ */
+uint32_t tcp_outq(const struct tcb *t); /* SIOCOUTQ: not acknowledged */
+uint32_t tcp_outq_nsd(const struct tcb *t);
+bool tcp_is_bound(const struct tcb *t);
+/* Nothing is left to be done for it: linger's wait is over. */
+bool tcp_is_flushed(const struct tcb *t);
+struct tcp_info; /* <linux/tcp.h> */
+/* Fills what there is; the size that the caller gave is its own affair. */
+void tcp_get_info(struct stack *st, const struct tcb *t, struct tcp_info *out);
+uint32_t tcp_get_mss(const struct tcb *t);
+/* All tcbs that nobody has closed or that TCP still works for: keeper asks before it leaves.
+ * TIME-WAIT counts as *timewait only. */
+void tcp_count(struct stack *st, uint32_t *live, uint32_t *timewait);
+/* For listings: calls fn on every tcb. */
+void tcp_foreach(struct stack *st, void (*fn)(struct stack *st, struct tcb *t, void *arg),
+                 void *arg);
+
+/* The sock layer's mark: which sock holds it. NULL: orphan. */
+void tcp_set_user(struct tcb *t, void *user);
+void *tcp_get_user(const struct tcb *t);
+/* The next tcb with a user for which tcp_ready may have changed (each once), or NULL. `rose` gets
+ * the POLL bits for which something new happened, for edge-triggered waiters: more data came,
+ * more room was made, a connection waits. */
+struct tcb *tcp_next_event(struct stack *st, uint32_t *rose);
+
+/* ---- direct reception: frame → application ---- */
+
+/* A reader that waits with nothing queued lends its buffer for the length of one poll. In-order
+ * payload for that tcb is then read straight into it; `got` says how much was. Process-local. */
+struct direct_recv {
+    struct tcb *t;
+    const struct iovec *iov;
+    int niov;
+    size_t got;
+};
+
+/* ---- calls of the stack ---- */
+
+/* A segment for us (RFC 9293 §3.10.7). */
+void tcp_input(struct stack *st, struct ip_in *in);
+void tcp_icmp(struct stack *st, const struct icmp_err *err);
+/* A neighbour did not resolve: soft EHOSTUNREACH for connections towards it. */
+void tcp_host_unreach(struct stack *st, const struct addr *dst);
+/* True when the kind is TCP's, which it then handles. */
+bool tcp_timer(struct stack *st, struct timer *t);
+/* After a batch of input: sends the ACKs and the data that the batch has made due (MUST-58/59). */
+void tcp_flush(struct stack *st);
+
+/* Crash repair, in this order: aborts the dirty ones, marks buffers, relinks flows, timers and
+ * queues. */
+void tcp_repair_mark(struct stack *st);
+void tcp_repair_relink(struct stack *st);
+/* Invariants of one tcb; returns NULL, or what is wrong (static text). For tests. */
+const char *tcp_check(struct stack *st, const struct tcb *t);
+
+#endif

@@ -1,0 +1,59 @@
+/* TCP headers and options (RFC 9293 §3.1, 7323, 2018). */
+#ifndef STACK_WIRE_TCP_H
+#define STACK_WIRE_TCP_H
+
+#include "stack/wire/wire.h"
+
+#define TCP_HDR_LEN     20
+#define TCP_HDR_MAX     60
+#define TCP_CSUM_OFFSET 16
+#define TCP_SACK_MAX    4
+
+enum tcp_flag {
+    TH_FIN = 0x01,
+    TH_SYN = 0x02,
+    TH_RST = 0x04,
+    TH_PSH = 0x08,
+    TH_ACK = 0x10,
+    TH_URG = 0x20,
+    TH_ECE = 0x40,
+    TH_CWR = 0x80,
+    TH_AE = 0x100, /* RFC 9768 */
+};
+
+/* Options of one segment. On parsing, an option of a wrong length is ignored, one that runs past
+ * the header ends the list (MUST-7); unknown ones are skipped (MUST-6). MSS and window scale and
+ * SACK-permitted count only on a SYN. */
+struct tcp_opts {
+    bool has_mss, has_wscale, sack_permitted, has_ts;
+    uint16_t mss;
+    uint8_t wscale; /* as sent, not yet limited to 14 */
+    uint32_t tsval, tsecr;
+    uint8_t nsack;
+    struct {
+        seq_t lo, hi;
+    } sack[TCP_SACK_MAX];
+};
+
+struct tcp_hdr {
+    uint16_t sport, dport;
+    seq_t seq, ack;
+    uint16_t flags; /* enum tcp_flag */
+    uint16_t window; /* as sent, unscaled */
+    uint16_t urg;
+    uint8_t hdr_len;
+    struct tcp_opts opt;
+};
+
+int tcp_parse(const uint8_t *p, size_t len, struct tcp_hdr *h);
+/* Bytes that tcp_build will write for these: header and options, a multiple of 4. Options stand
+ * as Linux writes them: a SYN has mss, sackOK+TS (or nop nop TS), nop, wscale; others nop nop TS,
+ * nop nop SACK. SACK blocks that no longer fit in 40 bytes are left out. */
+size_t tcp_build_len(const struct tcp_hdr *h);
+/* With a zero checksum field; hdr_len is ignored. Returns tcp_build_len(h). */
+size_t tcp_build(uint8_t *p, const struct tcp_hdr *h);
+/* "SA", "F." … for logs and test output: "S", "S.", "P.", "R", "R.", "." in packdrill's and
+ * tcpdump's manner. Returns buf. */
+char *tcp_flags_format(uint16_t flags, char buf[static 10]);
+
+#endif
