@@ -27,6 +27,7 @@ struct udp {
     bool df, broadcast_ok, reuse_addr, reuse_port;
     bool ev; /* something happened since the sock layer last looked */
     STAILQ_ENTRY(udp) ev_link;
+    void *user; /* the sock layer's mark: which sock holds it; set right after udp_open */
 };
 
 int udp_init(struct stack *st, uint32_t max, uint32_t max_dgrams); /* -ENOMEM */
@@ -49,6 +50,9 @@ int udp_take_error(struct udp *u);
 /* From stack.c. False: nobody has that port, and the caller sends ICMP port unreachable. */
 bool udp_input(struct stack *st, struct ip_in *in);
 void udp_icmp(struct stack *st, const struct icmp_err *err);
+/* Calls fn on every open endpoint (crash repair of the sock layer, listings). fn may close it. */
+void udp_foreach(struct stack *st, void (*fn)(struct stack *st, struct udp *u, void *arg),
+                 void *arg);
 /* The next endpoint to which something happened (each once), or NULL. */
 struct udp *udp_next_event(struct stack *st);
 /* Crash repair. mark: chunk references of the queues; relink: flow table and event list. */

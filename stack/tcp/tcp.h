@@ -60,6 +60,8 @@ struct tcp_sockopts {
 };
 
 int tcp_init(struct stack *st, const struct tcp_config *cfg); /* -ENOMEM */
+/* What tcp_init was given: the defaults that getsockopt shows for an option that nobody has set. */
+const struct tcp_config *tcp_get_config(const struct stack *st);
 
 /* ---- calls of a user (RFC 9293 §3.10.1 – 3.10.5). None blocks. ---- */
 
@@ -118,7 +120,7 @@ uint32_t tcp_get_mss(const struct tcb *t);
 /* All tcbs that nobody has closed or that TCP still works for: keeper asks before it leaves.
  * TIME-WAIT counts as *timewait only. */
 void tcp_count(struct stack *st, uint32_t *live, uint32_t *timewait);
-/* For listings: calls fn on every tcb. */
+/* For listings and for the sock layer's crash repair: calls fn on every tcb. fn may close it. */
 void tcp_foreach(struct stack *st, void (*fn)(struct stack *st, struct tcb *t, void *arg),
                  void *arg);
 
