@@ -59,6 +59,20 @@ void *pkt_push(struct pkt *p, size_t n);
 static inline uint8_t *pkt_hdr(struct pkt *p) { return p->hdr + p->hdr_off; }
 static inline size_t pkt_hdr_len(const struct pkt *p) { return PKT_HDR_MAX - p->hdr_off; }
 static inline size_t pkt_len(const struct pkt *p) { return pkt_hdr_len(p) + p->payload_len; }
+/* To be called when the L4 header has been pushed and is the outermost: its checksum field, at
+ * `offset` in it, holds the folded pseudo-header sum, and the link finishes it. */
+static inline void pkt_set_csum(struct pkt *p, uint16_t offset) {
+    p->csum_partial = true;
+    p->csum_start = 0;
+    p->csum_offset = offset;
+}
+/* Likewise: makes it a super-frame of `size` bytes of payload a segment. pkt_push counts what is
+ * pushed later to gso_hdr_len. */
+static inline void pkt_set_gso(struct pkt *p, enum gso_type type, uint16_t size) {
+    p->gso_type = (uint8_t)type;
+    p->gso_size = size;
+    p->gso_hdr_len = (uint16_t)pkt_hdr_len(p);
+}
 /* Appends a piece of payload; takes a reference of its own to the chunk. False when no fragment
  * is left (adjacent pieces of one chunk are joined). */
 bool pkt_add_frag(struct pkt *p, struct chunk *c, uint8_t *data, uint32_t len);

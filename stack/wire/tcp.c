@@ -1,0 +1,219 @@
+/* TCP headers and options. A list of options is walked with every length checked against the
+ * header; the worst it can do is to be ignored (RFC 9293 MUST-5, -6, -7, -64). */
+#include "stack/wire/tcp.h"
+
+#include <string.h>
+
+struct wire_tcp {
+    be16_t sport, dport;
+    be32_t seq, ack;
+    be16_t off_flags, window, csum, urg;
+};
+_Static_assert(sizeof(struct wire_tcp) == TCP_HDR_LEN, "");
+
+#define TCP_OPTS_MAX (TCP_HDR_MAX - TCP_HDR_LEN)
+
+enum tcp_opt_kind {
+    OPT_END = 0,
+    OPT_NOP = 1,
+    OPT_MSS = 2,
+    OPT_WSCALE = 3,
+    OPT_SACK_OK = 4,
+    OPT_SACK = 5,
+    OPT_TS = 8,
+};
+enum { LEN_MSS = 4, LEN_WSCALE = 3, LEN_SACK_OK = 2, LEN_TS = 10, LEN_SACK_BLOCK = 8 };
+
+static uint16_t get16(const uint8_t *p) {
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static uint32_t get32(const uint8_t *p) {
+    be32_t v;
+    memcpy(&v, p, sizeof(v));
+    return be32_get(v);
+}
+
+static uint8_t *put16(uint8_t *p, uint16_t v) {
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+    return p + 2;
+}
+
+static uint8_t *put32(uint8_t *p, uint32_t v) {
+    be32_t b = be32(v);
+    memcpy(p, &b, sizeof(b));
+    return p + 4;
+}
+
+static void parse_ts(const uint8_t *p, struct tcp_opts *o) {
+    o->has_ts = true;
+    o->tsval = get32(p + 2);
+    o->tsecr = get32(p + 6);
+}
+
+/* One option of `len` bytes, kind and length included. */
+static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct tcp_opts *o) {
+    switch (p[0]) {
+    case OPT_MSS:
+        if (syn && len == LEN_MSS) {
+            o->has_mss = true;
+            o->mss = get16(p + 2);
+        }
+        break;
+    case OPT_WSCALE:
+        if (syn && len == LEN_WSCALE) {
+            o->has_wscale = true;
+            o->wscale = p[2];
+        }
+        break;
+    case OPT_SACK_OK:
+        if (syn && len == LEN_SACK_OK)
+            o->sack_permitted = true;
+        break;
+    case OPT_TS:
+        if (len == LEN_TS)
+            parse_ts(p, o);
+        break;
+    case OPT_SACK:
+        if (syn || len < 2 + LEN_SACK_BLOCK || (len - 2) % LEN_SACK_BLOCK != 0)
+            break;
+        o->nsack = (uint8_t)((len - 2) / LEN_SACK_BLOCK);
+        for (int i = 0; i < o->nsack; i++) {
+            o->sack[i].lo = seq(get32(p + 2 + i * LEN_SACK_BLOCK));
+            o->sack[i].hi = seq(get32(p + 6 + i * LEN_SACK_BLOCK));
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void parse_options(const uint8_t *p, size_t len, bool syn, struct tcp_opts *o) {
+    /* Nearly every segment: nop nop TS and nothing else (RFC 7323 appendix A). */
+    if (len == 12 && p[0] == OPT_NOP && p[1] == OPT_NOP && p[2] == OPT_TS && p[3] == LEN_TS) {
+        parse_ts(p + 2, o);
+        return;
+    }
+    for (size_t i = 0; i < len && p[i] != OPT_END;) {
+        if (p[i] == OPT_NOP) {
+            i++;
+            continue;
+        }
+        if (len - i < 2 || p[i + 1] < 2 || p[i + 1] > len - i)
+            return;
+        parse_option(p + i, p[i + 1], syn, o);
+        i += p[i + 1];
+    }
+}
+
+int tcp_parse(const uint8_t *p, size_t len, struct tcp_hdr *h) {
+    struct wire_tcp w;
+    if (len < sizeof(w))
+        return -1;
+    memcpy(&w, p, sizeof(w));
+    uint16_t off_flags = be16_get(w.off_flags);
+    uint8_t hdr_len = (uint8_t)((off_flags >> 12) * 4);
+    if (hdr_len < TCP_HDR_LEN || hdr_len > len)
+        return -1;
+    h->sport = be16_get(w.sport);
+    h->dport = be16_get(w.dport);
+    h->seq = seq(be32_get(w.seq));
+    h->ack = seq(be32_get(w.ack));
+    h->flags = off_flags & 0x1ff;
+    h->window = be16_get(w.window);
+    h->urg = be16_get(w.urg);
+    h->hdr_len = hdr_len;
+    memset(&h->opt, 0, sizeof(h->opt));
+    parse_options(p + TCP_HDR_LEN, hdr_len - TCP_HDR_LEN, h->flags & TH_SYN, &h->opt);
+    return hdr_len;
+}
+
+/* SACK blocks that have room behind the timestamp. */
+static unsigned sack_blocks(const struct tcp_opts *o) {
+    unsigned room = TCP_OPTS_MAX - (o->has_ts ? LEN_TS + 2 : 0);
+    unsigned max = (room - 4) / LEN_SACK_BLOCK;
+    return o->nsack < max ? o->nsack : max;
+}
+
+size_t tcp_build_len(const struct tcp_hdr *h) {
+    const struct tcp_opts *o = &h->opt;
+    size_t len = TCP_HDR_LEN;
+    if (h->flags & TH_SYN) {
+        len += o->has_mss ? LEN_MSS : 0;
+        len += o->has_ts ? LEN_TS + 2 : o->sack_permitted ? LEN_SACK_OK + 2 : 0;
+        len += o->has_wscale ? LEN_WSCALE + 1 : 0;
+        return len;
+    }
+    len += o->has_ts ? LEN_TS + 2 : 0;
+    len += o->nsack > 0 ? 4 + sack_blocks(o) * LEN_SACK_BLOCK : 0;
+    return len;
+}
+
+static uint8_t *build_ts(uint8_t *p, const struct tcp_opts *o) {
+    p = put16(p, OPT_TS << 8 | LEN_TS);
+    p = put32(p, o->tsval);
+    return put32(p, o->tsecr);
+}
+
+static uint8_t *build_syn_options(uint8_t *p, const struct tcp_opts *o) {
+    if (o->has_mss) {
+        p = put16(p, OPT_MSS << 8 | LEN_MSS);
+        p = put16(p, o->mss);
+    }
+    /* SACK-permitted stands in the two bytes that would else pad the timestamp. */
+    if (o->has_ts || o->sack_permitted) {
+        if (!o->has_ts)
+            p = put16(p, OPT_NOP << 8 | OPT_NOP);
+        p = put16(p, o->sack_permitted ? OPT_SACK_OK << 8 | LEN_SACK_OK : OPT_NOP << 8 | OPT_NOP);
+        if (o->has_ts)
+            p = build_ts(p, o);
+    }
+    if (o->has_wscale) {
+        p = put16(p, OPT_NOP << 8 | OPT_WSCALE);
+        p = put16(p, (uint16_t)(LEN_WSCALE << 8 | o->wscale));
+    }
+    return p;
+}
+
+static uint8_t *build_options(uint8_t *p, const struct tcp_opts *o) {
+    if (o->has_ts)
+        p = build_ts(put16(p, OPT_NOP << 8 | OPT_NOP), o);
+    if (o->nsack > 0) {
+        unsigned n = sack_blocks(o);
+        p = put16(p, OPT_NOP << 8 | OPT_NOP);
+        p = put16(p, (uint16_t)(OPT_SACK << 8 | (2 + n * LEN_SACK_BLOCK)));
+        for (unsigned i = 0; i < n; i++)
+            p = put32(put32(p, o->sack[i].lo.v), o->sack[i].hi.v);
+    }
+    return p;
+}
+
+size_t tcp_build(uint8_t *p, const struct tcp_hdr *h) {
+    size_t len = tcp_build_len(h);
+    struct wire_tcp w = {
+        .sport = be16(h->sport),
+        .dport = be16(h->dport),
+        .seq = be32(h->seq.v),
+        .ack = be32(h->ack.v),
+        .off_flags = be16((uint16_t)(len / 4 << 12 | (h->flags & 0x1ff))),
+        .window = be16(h->window),
+        .urg = be16(h->urg),
+    };
+    memcpy(p, &w, sizeof(w));
+    if (h->flags & TH_SYN)
+        build_syn_options(p + TCP_HDR_LEN, &h->opt);
+    else
+        build_options(p + TCP_HDR_LEN, &h->opt);
+    return len;
+}
+
+char *tcp_flags_format(uint16_t flags, char buf[static 10]) {
+    static const char letter[] = "FSRP.UEWe"; /* by bit, from TH_FIN up */
+    char *out = buf;
+    for (int i = 0; i < 9; i++)
+        if (flags & 1u << i)
+            *out++ = letter[i];
+    *out = '\0';
+    return out == buf ? strcpy(buf, "none") : buf;
+}
