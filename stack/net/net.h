@@ -9,7 +9,7 @@
 #define NET_MAX_ADDRS    8
 #define NET_MAX_ROUTES   32
 #define NEIGH_MAX        1024 /* entries in the cache; the stalest is evicted */
-#define NEIGH_QUEUE_MAX  16   /* packets that wait for one neighbour (Linux: about 100 KB; the oldest goes) */
+#define NEIGH_QUEUE_MAX  64   /* packets that wait for one neighbour; the oldest goes. A 64 KB datagram in fragments fits */
 #define FRAG_MEM_MAX     (4u << 20) /* bytes held in incomplete datagrams (V8) */
 #define FRAG_TIMEOUT_NS  30000000000ull
 
@@ -24,9 +24,13 @@ struct net_config {
     struct addr gateway; /* any: none */
     uint32_t gso_max;    /* of the link; 0: no super-frames */
     bool tx_csum;        /* the link finishes checksums */
-    uint32_t neigh_max, frags_max; /* 0: defaults */
+    uint32_t neigh_max, frags_max; /* entries, datagrams; 0: defaults */
+    uint32_t flow_buckets;         /* of the flow table, a power of two; 0: default */
 };
 
+/* Bytes of arena and timers that net_init will take for cfg: for whoever makes both. */
+size_t net_mem_size(const struct net_config *cfg);
+uint32_t net_timers_max(const struct net_config *cfg);
 /* Allocates st->net and installs addresses, connected routes, and the default route. -ENOMEM. */
 int net_init(struct stack *st, const struct net_config *cfg);
 /* Announces the addresses (RFC 5227: gratuitous ARP) on the link; called once at start. */
@@ -36,11 +40,15 @@ void net_announce(struct stack *st);
 bool net_is_local(struct stack *st, const struct addr *a);
 /* A broadcast address of a connected network, or 255.255.255.255. */
 bool net_is_broadcast(struct stack *st, const struct addr *a);
-/* The address that the IP layer would send from (RFC 9293 MUST-44; a local destination is its own
- * source, as in Linux). -ENETUNREACH without a route, 0 when found. */
+/* The address that the IP layer would send from (RFC 9293 MUST-44; an address of ours is its own
+ * source, one in 127.0.0.0/8 gets 127.0.0.1, as in Linux). -ENETUNREACH without a route, 0 when
+ * found. */
 int net_pick_source(struct stack *st, const struct addr *dst, struct addr *src);
 /* Path MTU towards dst: the interface's, or what ICMP has told; loopback 65,535. */
 uint16_t net_path_mtu(struct stack *st, const struct addr *dst);
+/* Lowers it, because an ICMP message said so that the caller has validated (RFC 1191, RFC 5927 §7).
+ * Never below Linux's min_pmtu of 552 nor for longer than 10 minutes; never raises it. */
+void net_set_path_mtu(struct stack *st, const struct addr *dst, uint16_t mtu);
 /* Goes to ourselves: no checksum, no wire. */
 bool net_is_loop(struct stack *st, const struct addr *dst);
 /* The largest IP packet that net_output takes for dst: the GSO limit where the link (or loopback)
@@ -55,8 +63,9 @@ struct ip_out {
 };
 /* Puts IP and Ethernet headers before the L4 packet and queues it: on st->tx, st->loop, or behind
  * the resolution of its neighbour. Takes the packet over in any case. Fragments a packet that is
- * larger than the MTU, carries no gso, and may be (df false). 0; -ENETUNREACH; -EMSGSIZE (df and
- * too large); -EHOSTUNREACH (the neighbour has lately failed); -ENOBUFS. */
+ * larger than the MTU, carries no gso, and may be (df false). src any: net_pick_source's. 0;
+ * -ENETUNREACH; -EMSGSIZE (df and too large); -EHOSTUNREACH (the neighbour has lately failed);
+ * -EINVAL (a loopback source towards the wire); -ENOBUFS. */
 int net_output(struct stack *st, struct pkt *p, const struct ip_out *io);
 
 /* A received IP packet, headers taken apart, reassembled: f begins at the L4 header. */
@@ -77,7 +86,7 @@ struct icmp_err {
     uint8_t type, code, proto;
     uint16_t mtu;
     int error;            /* errno as Linux maps it (icmp_err_convert); 0: not an error for sockets */
-    bool hard;            /* Linux counts it as fatal for a connection in SYN-SENT */
+    bool hard;            /* the `fatal` of Linux's icmp_err_convert */
     uint8_t quote[64];
     uint8_t quote_len;    /* >= 8 */
 };
@@ -99,15 +108,16 @@ void net_input_end(struct stack *st, struct ip_in *in);
 /* ICMP port unreachable about a packet just received (rate limited, never about broadcast). */
 void net_send_unreach(struct stack *st, struct ip_in *in, uint8_t code);
 
-/* Neighbours that failed to resolve: hands one at a time, for soft errors to the sockets concerned.
- * False when there is none. */
+/* Destinations whose packets were dropped because their neighbour (a gateway, maybe) did not
+ * answer: hands one at a time, for errors to the sockets concerned. False when there is none. */
 bool net_next_failed(struct stack *st, struct addr *dst);
 
 /* True when `t` is one of this layer's timers (TIMER_NEIGH, _FRAG, _ACD), which it then handles. */
 bool net_timer(struct stack *st, struct timer *t);
 
-/* Crash repair: drops pending packets and fragments, rebuilds tables and timers. Buffer references
- * are gone by then (chunks_mark). */
+/* Crash repair: forgets pending packets and fragments, empties the flow table, rebuilds tables and
+ * timers. Called after timers_clear, chunk_pools_mark_begin, and after every struct pkt was given
+ * back (the queues point at nothing then), and before the owners of flow nodes insert them anew. */
 void net_repair(struct stack *st);
 
 /* For people: "10.0.0.2 lladdr … REACHABLE" lines and routes, as `ip neigh` and `ip route` write
