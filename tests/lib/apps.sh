@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# What the tests in tests/apps share: a lab of their own per case and pairing, programs in the
+# background with their output in files, and waiting for events instead of sleeping.
+#
+# Theory of operation. A test file defines functions case_NAME and ends with `run_cases "$@" <<…`,
+# a table of cases: name, pairings, seconds it may take, and flags. Called as
+#
+#     tests/apps/01_hello.sh --list              the table, a line for each case and pairing
+#     tests/apps/01_hello.sh CASE PAIRING        runs one
+#
+# The pairing says whose TCP is at either end, client first:
+#     ours-ours ours-kernel kernel-ours   between host0 (client) and host1 (server)
+#     one-host                            both programs on host1, on our stack
+#     kernel-kernel kernel-one-host       no stack of ours: the tests' own check (run.sh --self-check)
+#
+# In a case: "${CLIENT[@]}" CMD and "${SERVER[@]}" CMD run a program at either end; $ADDR is the
+# server's address; $T a directory of the case's own. Labs are named t<pid>-host0 …, so they never
+# meet a user's lab or each other's.
+set -u
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+RUN=$ROOT/run-with-stack.sh
+APPS=$ROOT/tests/apps
+PY=/usr/bin/python3 # not a version manager's wrapper script
+ADDR=10.0.0.2
+LABNAME=t$$
+export LC_ALL=C PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+declare -A PID=()
+
+fail() {
+    trap - ERR
+    echo "FAIL: $*"
+    local f
+    for f in "$T"/*.out "$T"/*.err; do
+        [ -s "$f" ] || continue
+        echo "--- ${f##*/} ($(stat -c %s "$f") bytes), its end:"
+        tail -c 1500 "$f" | tail -n 12 | cat -v
+    done
+    [ -z "${KEEP_LAB:-}" ] || "$RUN" --lab "$LABNAME" lab status
+    exit 1
+}
+
+# A tool that a case uses, and its Debian package: installed if missing, so that no test passes or
+# is passed over for want of one.
+need() {
+    command -v "$1" >/dev/null && return 0
+    (
+        flock 9
+        command -v "$1" >/dev/null || {
+            apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+                apt-get install -q -y --no-install-recommends "$2"
+        } >"$T/apt.out" 2>&1 </dev/null
+    ) 9>/tmp/shimstack-apt.lock
+    command -v "$1" >/dev/null || fail "$1 (package $2) is missing and cannot be installed"
+}
+
+# await SECONDS CMD…: until CMD succeeds.
+await() {
+    local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    shift
+    until "$@"; do
+        [ "${EPOCHREALTIME/./}" -lt $deadline ] || return 1
+        sleep 0.01
+    done
+}
+
+now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
+
+# A program in the background: spawn NAME CMD…; its stdin is $IN (else nothing), its output
+# $T/NAME.out and $T/NAME.err, its pid ${PID[NAME]}.
+spawn() {
+    local name=$1
+    shift
+    # The FIFOs that a case holds open are not the program's to inherit.
+    "$@" <"${IN:-/dev/null}" >"$T/$name.out" 2>"$T/$name.err" 5>&- 6>&- &
+    PID[$name]=$!
+}
+
+says() { grep -qsF -- "$2" "$T/$1"; }
+# heard FILE TEXT [SECONDS]: until that output has the text.
+heard() { await "${3:-10}" says "$1" "$2" || fail "no '$2' in $1"; }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+# status NAME [SECONDS]: waits for the program's end; its exit status is in $STATUS.
+status() {
+    await "${2:-10}" zombie_or_gone "${PID[$1]}" || fail "$1 does not end"
+    wait "${PID[$1]}"
+    STATUS=$?
+    unset "PID[$1]"
+}
+zombie_or_gone() {
+    local line
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 0
+    [[ $line == *") Z "* ]]
+}
+# ends NAME WANTED [SECONDS]
+ends() {
+    status "$1" "${3:-10}"
+    [ $STATUS = "$2" ] || fail "$1 ended with status $STATUS, not $2"
+}
+sleeping() { [[ $(cat "/proc/$1/stat" 2>/dev/null) == *") S "* ]]; }
+
+# The cheapest stream that no mistake leaves unnoticed: a counter-mode key stream.
+stream() { # bytes
+    openssl enc -aes-128-ctr -K 000102030405060708090a0b0c0d0e0f -iv 0 </dev/zero 2>/dev/null |
+        head -c "$1"
+}
+# Its SHA-256, reckoned once per checkout.
+stream_sha() {
+    local cache=$ROOT/build/test-data/stream-$1.sha256
+    if [ ! -s "$cache" ]; then
+        mkdir -p "${cache%/*}"
+        stream "$1" | sha256sum | cut -d' ' -f1 >"$cache.$$"
+        mv "$cache.$$" "$cache"
+    fi
+    cat "$cache"
+}
+
+# Both ends of the lab's veth pair: offloads on|off.
+OFFLOADS=(tx rx tso gso gro sg)
+offload() { # host0|host1 on|off
+    need ethtool ethtool
+    local f words=()
+    for f in "${OFFLOADS[@]}"; do words+=("$f" "$2"); done
+    ip netns exec "$LABNAME-$1" ethtool -K "veth${1#host}" "${words[@]}" >/dev/null ||
+        fail "ethtool -K on $1"
+}
+
+# Processes of a lab host that this test did not start itself: the keeper.
+keepers() { # host0|host1
+    local p mine=" ${PID[*]} "
+    for p in $(ip netns pids "$LABNAME-$1"); do
+        [[ $mine == *" $p "* ]] || grep -qs '^Name:.*keeper' "/proc/$p/status" && echo "$p"
+    done
+}
+
+ours() { [[ $PAIRING != *kernel-kernel && $PAIRING != kernel-one-host ]]; }
+client_is_ours() { [[ $PAIRING == ours-* || $PAIRING == one-host ]]; }
+server_is_ours() { [[ $PAIRING == *-ours || $PAIRING == one-host ]]; }
+
+lab_for_pairing() {
+    local kernel=() c=host0
+    case $PAIRING in
+    ours-ours | one-host) ;;
+    ours-kernel) kernel=(--kernel host1) ;;
+    kernel-ours) kernel=(--kernel host0) ;;
+    kernel-kernel | kernel-one-host) kernel=(--kernel host0 --kernel host1) ;;
+    *) fail "no such pairing: $PAIRING" ;;
+    esac
+    [[ $PAIRING == *one-host ]] && c=host1
+    CLIENT_HOST=$c
+    CLIENT=(ip netns exec "$LABNAME-$c")
+    SERVER=(ip netns exec "$LABNAME-host1")
+    if client_is_ours; then CLIENT+=(env "LD_PRELOAD=$ROOT/libshim.so"); fi
+    if server_is_ours; then SERVER+=(env "LD_PRELOAD=$ROOT/libshim.so"); fi
+    "$RUN" --lab "$LABNAME" lab up "${kernel[@]}" >/dev/null || fail "lab up"
+}
+
+finish() {
+    local rc=$? p
+    for p in "${PID[@]}"; do kill -KILL "$p" 2>/dev/null; done
+    wait 2>/dev/null
+    if [ -z "${KEEP_LAB:-}" ]; then "$RUN" --lab "$LABNAME" lab down >/dev/null; fi
+    rm -rf "$T"
+    exit $rc
+}
+
+# run_cases "$@" with the table on stdin: name, pairings (comma-separated, or "all"), seconds, flags
+# ("alone": measures time, or takes the whole machine: nothing beside it).
+run_cases() {
+    local name pairings seconds flags p
+    while read -r name pairings seconds flags; do
+        [ -n "$name" ] || continue
+        pairings=${pairings/#all/ours-ours,ours-kernel,kernel-ours,one-host}
+        pairings=${pairings/#hosts/ours-ours,ours-kernel,kernel-ours}
+        if [ "${1:-}" = --list ]; then
+            for p in ${pairings//,/ }; do echo "$name $p $seconds ${flags:-together}"; done
+        elif [ "${1:-}" = "$name" ]; then
+            PAIRING=${2:-ours-ours}
+            T=$(mktemp -d "/tmp/shimstack-$name.XXXXXX")
+            trap finish EXIT
+            trap 'exit 143' INT TERM
+            lab_for_pairing
+            "case_${name//-/_}"
+            exit 0
+        fi
+    done
+    [ "${1:-}" = --list ] || { echo "no such case: ${1:-}"; exit 2; }
+}
