@@ -39,6 +39,7 @@
     X(IcmpInMsgs, "ICMP messages received")                                                        \
     X(IcmpInErrors, "bad ICMP messages")                                                           \
     X(IcmpInCsumErrors, "ICMP messages with a wrong checksum")                                     \
+    X(IcmpInIgnored, "ICMP messages of no meaning to a host (redirect, source quench, unknown)")      \
     X(IcmpOutMsgs, "ICMP messages sent")                                                           \
     X(IcmpOutRateLimited, "ICMP messages not sent because of the rate limit")                      \
     X(UdpInDatagrams, "UDP datagrams delivered")                                                   \
@@ -81,6 +82,10 @@
     X(mem_pkts_out, "times no packet was free")                                                    \
     X(mem_conns_out, "times no connection was free")                                               \
     X(mem_socks_out, "times no socket was free")                                                   \
+    X(mem_procs_out, "times no process slot was free")                                             \
+    X(mem_refs_out, "times no socket reference was free")                                          \
+    X(mem_watches_out, "times no watch or watch set was free")                                     \
+    X(loop_overruns, "polls that left loopback packets for the next one")                          \
     X(repairs, "times a process died while it held the lock")                                      \
     X(repaired_conns, "connections reset because their owner died inside a change")
 

@@ -22,8 +22,9 @@ struct flow_node {
     LIST_ENTRY(flow_node) by_port; /* by local port and proto: conflicts and wildcards */
     struct flow_key key;
     bool linked;
-    bool deaf; /* only holds its port (bound, not listening): flow_match passes it over */
-    bool spread; /* shares its key by SO_REUSEPORT: flow_match spreads the remotes over those that do */
+    bool deaf;   /* only holds its port (bound, not listening): flow_match passes it over */
+    bool spread; /* shares its key by SO_REUSEPORT: flow_match spreads the remotes over those that
+                    do */
 };
 
 /* n->linked must be false (crash repair sets it so first). Newer nodes stand before older ones of

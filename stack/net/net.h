@@ -6,12 +6,14 @@
 #include "stack/base/state.h"
 #include "stack/wire/wire.h"
 
-#define NET_MAX_ADDRS    8
-#define NET_MAX_ROUTES   32
-#define NEIGH_MAX        1024 /* entries in the cache; the stalest is evicted */
-#define NEIGH_QUEUE_MAX  64   /* packets that wait for one neighbour; the oldest goes. A 64 KB datagram in fragments fits */
-#define FRAG_MEM_MAX     (4u << 20) /* bytes held in incomplete datagrams (V8) */
-#define FRAG_TIMEOUT_NS  30000000000ull
+#define NET_MAX_ADDRS  8
+#define NET_MAX_ROUTES 32
+#define NEIGH_MAX      1024 /* entries in the cache; the stalest is evicted */
+#define NEIGH_QUEUE_MAX                                                                            \
+    64 /* packets that wait for one neighbour; the oldest goes. A 64 KB datagram in fragments fits \
+        */
+#define FRAG_MEM_MAX    (4u << 20) /* bytes held in incomplete datagrams (V8) */
+#define FRAG_TIMEOUT_NS 30000000000ull
 
 struct net_config {
     struct mac mac;
@@ -21,9 +23,9 @@ struct net_config {
         struct addr addr;
         struct prefix net;
     } addr[NET_MAX_ADDRS];
-    struct addr gateway; /* any: none */
-    uint32_t gso_max;    /* of the link; 0: no super-frames */
-    bool tx_csum;        /* the link finishes checksums */
+    struct addr gateway;           /* any: none */
+    uint32_t gso_max;              /* of the link; 0: no super-frames */
+    bool tx_csum;                  /* the link finishes checksums */
     uint32_t neigh_max, frags_max; /* entries, datagrams; 0: defaults */
     uint32_t flow_buckets;         /* of the flow table, a power of two; 0: default */
 };
@@ -59,7 +61,8 @@ struct ip_out {
     struct addr src, dst;
     uint8_t proto, tos, ttl; /* ttl 0: 64 */
     bool df;
-    bool confirmed; /* the peer is known to be alive (an ACK of new data came): keeps the neighbour fresh */
+    bool confirmed; /* the peer is known to be alive (an ACK of new data came): keeps the neighbour
+                       fresh */
 };
 /* Puts IP and Ethernet headers before the L4 packet and queues it: on st->tx, st->loop, or behind
  * the resolution of its neighbour. Takes the packet over in any case. Fragments a packet that is
@@ -85,10 +88,10 @@ struct icmp_err {
     struct addr from;     /* who says so */
     uint8_t type, code, proto;
     uint16_t mtu;
-    int error;            /* errno as Linux maps it (icmp_err_convert); 0: not an error for sockets */
-    bool hard;            /* the `fatal` of Linux's icmp_err_convert */
+    int error; /* errno as Linux maps it (icmp_err_convert); 0: not an error for sockets */
+    bool hard; /* the `fatal` of Linux's icmp_err_convert */
     uint8_t quote[64];
-    uint8_t quote_len;    /* >= 8 */
+    uint8_t quote_len; /* >= 8 */
 };
 
 enum net_in_kind {

@@ -23,6 +23,8 @@ enum icmp4_unreach {
     ICMP4_UNREACH_ADMIN = 13,
 };
 
+enum icmp4_time_exceeded { ICMP4_TIMEX_TTL = 0, ICMP4_TIMEX_REASM = 1 };
+
 struct icmp4_hdr {
     uint8_t type, code;
     uint16_t id, seq; /* echo */

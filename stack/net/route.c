@@ -1,0 +1,69 @@
+/* Routes: which way a destination lies. A handful of them, so a linear search for the longest
+ * prefix is the fastest. Not here: metrics, policy, route changes at run time (redirects are
+ * ignored, as hosts with one gateway lose nothing by that). */
+#include <errno.h>
+
+#include "stack/net/net_internal.h"
+
+bool route_add(struct stack *st, const struct route *r) {
+    struct net *net = st->net;
+    if (net->nroutes == NET_MAX_ROUTES)
+        return false;
+    net->route[net->nroutes++] = *r;
+    return true;
+}
+
+/* One of our own addresses is its own source; the rest of 127.0.0.0/8 is spoken to from 127.0.0.1,
+ * as Linux's local table says. */
+static struct addr local_source(const struct addr *dst) {
+    return addr_is_v4(dst) && addr_is_loopback(dst) ? addr_v4(0x7f000001) : *dst;
+}
+
+static const struct route *longest_match(const struct net *net, const struct addr *dst) {
+    const struct route *best = NULL;
+    for (uint32_t i = 0; i < net->nroutes; i++) {
+        const struct route *r = &net->route[i];
+        if ((best == NULL || r->dst.plen > best->dst.plen) && prefix_contains(&r->dst, dst))
+            best = r;
+    }
+    return best;
+}
+
+enum route_kind route_lookup(struct stack *st, const struct addr *dst, struct route_hop *hop) {
+    const struct net *net = st->net;
+    *hop = (struct route_hop){.kind = ROUTE_NONE, .next_hop = *dst};
+    if (net_is_local(st, dst)) {
+        hop->kind = ROUTE_LOCAL;
+        hop->src = local_source(dst);
+        return hop->kind;
+    }
+    if (addr_is_limited_broadcast(dst)) { /* is on every network; ours is the first */
+        if (net->cfg.naddrs > 0) {
+            hop->kind = ROUTE_BROADCAST;
+            hop->src = net->cfg.addr[0].addr;
+        }
+        return hop->kind;
+    }
+    const struct route *r = longest_match(net, dst);
+    if (r == NULL || addr_is_any(dst))
+        return ROUTE_NONE;
+    hop->src = r->src;
+    if (addr_is_multicast(dst)) {
+        hop->kind = ROUTE_MULTICAST;
+    } else if (net_is_broadcast(st, dst)) {
+        hop->kind = ROUTE_BROADCAST;
+    } else {
+        hop->kind = ROUTE_UNICAST;
+        if (!addr_is_any(&r->gateway))
+            hop->next_hop = r->gateway;
+    }
+    return hop->kind;
+}
+
+int net_pick_source(struct stack *st, const struct addr *dst, struct addr *src) {
+    struct route_hop hop;
+    if (route_lookup(st, dst, &hop) == ROUTE_NONE)
+        return -ENETUNREACH;
+    *src = hop.src;
+    return 0;
+}
