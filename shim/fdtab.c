@@ -73,6 +73,10 @@ void fd_set_unknown(int fd) {
     if (in_table(fd))
         atomic_store_explicit(&fdtab[fd], FD_UNKNOWN, memory_order_release);
 }
+void fd_set_kernel(int fd) {
+    if (in_table(fd))
+        atomic_store_explicit(&fdtab[fd], FD_KERNEL, memory_order_release);
+}
 
 bool fd_is_still(int fd, const struct sock *so) {
     return in_table(fd) &&

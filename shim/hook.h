@@ -58,7 +58,7 @@ int fd_make(int type, int flags, uint64_t *ino);
 void fd_put_sock(int fd, struct sock *so);
 
 /* hook_ioctl.c */
-int ioctl_iface(int fd, struct sock *so, unsigned long req, void *arg);
+int ioctl_iface(int fd, unsigned long req, void *arg);
 
 /* hook_epoll.c. All but epoll_forget are no-ops without epoll instances. */
 void epoll_put(struct epoll *ep);
