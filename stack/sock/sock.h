@@ -25,6 +25,8 @@ struct sock_config {
     uint32_t max_socks, max_procs, max_refs, max_watches, max_watchsets;
 };
 void sock_config_default(struct sock_config *cfg);
+/* Bytes of arena that sock_init takes for cfg. */
+size_t sock_mem_size(const struct sock_config *cfg);
 int sock_init(struct stack *st, const struct sock_config *cfg); /* -ENOMEM */
 
 /* pid 0: an embryo, whose pid is not known yet (before fork). Returns its index or -EAGAIN. */
@@ -34,6 +36,8 @@ void proc_set_pid(struct stack *st, uint32_t proc, int32_t pid, uint64_t startti
 uint32_t proc_find(struct stack *st, int32_t pid, uint64_t starttime);
 /* Gives `to` the references that `from` has (fork). -ENOBUFS: no room, and nothing has changed. */
 int proc_inherit(struct stack *st, uint32_t from, uint32_t to);
+/* An embryo is attached and inherits in one hold of the lock: one that is found without a parent
+ * after a crash is dropped. It goes with its parent, if that dies before proc_set_pid. */
 /* The process is gone: drops its references (closing what nobody else holds) and its watches. */
 void proc_detach(struct stack *st, uint32_t proc);
 /* For the keeper: walks the attached processes; *iter begins at 0; returns PROC_NONE at the end. */
@@ -45,7 +49,7 @@ uint32_t proc_count(struct stack *st);
 /* family AF_INET (AF_INET6: -EAFNOSUPPORT until there is IPv6); type without SOCK_CLOEXEC and
  * SOCK_NONBLOCK. The caller gets one reference for `proc`. `ino`: inode of the kernel descriptor
  * that stands for it (DESIGN.md D4), 0 when not known yet. Errors as socket(2): -EPROTONOSUPPORT,
- * -ESOCKTNOSUPPORT, -EMFILE. */
+ * -ESOCKTNOSUPPORT, -ENFILE (the stack's own limit). */
 int sock_open(struct stack *st, uint32_t proc, int family, int type, int protocol, uint64_t ino,
               struct sock **out);
 void sock_set_ino(struct stack *st, struct sock *so, uint64_t ino);
@@ -55,6 +59,9 @@ int sock_get(struct stack *st, struct sock *so, uint32_t proc); /* -ENOBUFS */
 void sock_put(struct stack *st, struct sock *so, uint32_t proc);
 /* References that `proc` holds. */
 uint32_t sock_refs(struct stack *st, const struct sock *so, uint32_t proc);
+
+/* Socks in use on the whole host. */
+uint32_t sock_count(struct stack *st);
 
 /* ---- the calls, as their man pages say ---- */
 
@@ -104,7 +111,10 @@ struct tcb *sock_direct(struct stack *st, struct sock *so);
 
 /* ---- waiting ---- */
 
-/* A watch set is somebody who waits: a sleeping thread, or an epoll instance. It has a bell, a
+/* Whoever sleeps without the lock keeps a reference (sock_get) of the sock it will look at again,
+ * as the kernel keeps the file for the length of a system call; else another thread's close frees it.
+ *
+ * A watch set is somebody who waits: a sleeping thread, or an epoll instance. It has a bell, a
  * number that means something to the shim. Watches tie it to socks. When something happens to a
  * sock, each watch that asked for it becomes ready, and the set's bell is put on the list of bells
  * to be rung, if the set says that it sleeps. */
@@ -120,8 +130,11 @@ void watchset_wake(struct watchset *ws);
  * none left. A new watch whose sock is ready already is ready at once. */
 struct watch *watch_add(struct stack *st, struct watchset *ws, struct sock *so, uint32_t events,
                         uint64_t data);
+/* A watch outlives its sock: when the last descriptor of all processes is closed, the watch reports
+ * POLLNVAL once, and stays, tied to nothing, until watch_del. */
 void watch_mod(struct stack *st, struct watch *w, uint32_t events, uint64_t data);
 void watch_del(struct stack *st, struct watch *w);
+/* NULL when ws has no such watch. */
 struct watch *watch_find(struct watchset *ws, const struct sock *so, uint64_t data);
 struct sock_event {
     uint32_t events;
