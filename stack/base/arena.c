@@ -6,8 +6,26 @@
 
 #define POOL_ALIGN 64u /* a cache line: two objects never share one */
 
+/* Under AddressSanitizer a free object, and the gap behind one in use, must not be touched. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(p, n)   ASAN_POISON_MEMORY_REGION(p, n)
+#define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#else
+#define POISON(p, n)   ((void)(p), (void)(n))
+#define UNPOISON(p, n) ((void)(p), (void)(n))
+#endif
+
 void arena_init(struct arena *a, void *mem, size_t size) {
     *a = (struct arena){.base = mem, .size = size};
+    UNPOISON(mem, size); /* an earlier arena may have lain there */
 }
 
 void *arena_alloc(struct arena *a, size_t size, size_t align) {
@@ -30,7 +48,10 @@ bool pool_init(struct pool *p, struct arena *a, size_t obj_size, uint32_t max) {
     p->objs = arena_alloc(a, bytes, POOL_ALIGN);
     p->in_use = arena_alloc(a, max, 1);
     p->free = arena_alloc(a, max * sizeof(uint32_t), sizeof(uint32_t));
-    return p->objs != NULL && p->in_use != NULL && p->free != NULL;
+    if (p->objs == NULL || p->in_use == NULL || p->free == NULL)
+        return false;
+    POISON(p->objs, bytes);
+    return true;
 }
 
 void *pool_get_raw(struct pool *p) {
@@ -47,7 +68,9 @@ void *pool_get_raw(struct pool *p) {
     p->in_use[i] = 1;
     if (++p->n_used > p->n_peak)
         p->n_peak = p->n_used;
-    return p->objs + (size_t)i * p->stride;
+    uint8_t *obj = p->objs + (size_t)i * p->stride;
+    UNPOISON(obj, p->obj_size);
+    return obj;
 }
 
 void *pool_get(struct pool *p) {
@@ -73,6 +96,7 @@ void pool_put(struct pool *p, void *obj) {
     uint32_t i = index_of(p, obj);
     assert(i < p->max && p->in_use[i]);
     p->in_use[i] = 0;
+    POISON(obj, p->stride);
     p->free[p->n_free++] = i;
     p->n_used--;
 }
