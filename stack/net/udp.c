@@ -495,6 +495,14 @@ void udp_icmp(struct stack *st, const struct icmp_err *err) {
     raise_event(st, u);
 }
 
+void udp_foreach(struct stack *st, void (*fn)(struct stack *st, struct udp *u, void *arg),
+                 void *arg) {
+    struct pool *socks = &st->net->udp.socks;
+    struct udp *u;
+    POOL_FOREACH (socks, i, u)
+        fn(st, u, arg);
+}
+
 /* ---- crash repair ---- */
 
 /* In the order in which they came. */
