@@ -78,6 +78,11 @@ void fd_set_kernel(int fd) {
         atomic_store_explicit(&fdtab[fd], FD_KERNEL, memory_order_release);
 }
 
+bool fd_is_sock(int fd) {
+    return in_table(fd) &&
+           (atomic_load_explicit(&fdtab[fd], memory_order_acquire) & FD_KIND_MASK) == FD_SOCK;
+}
+
 bool fd_is_still(int fd, const struct sock *so) {
     return in_table(fd) &&
            atomic_load_explicit(&fdtab[fd], memory_order_acquire) == ((uintptr_t)so | FD_SOCK);

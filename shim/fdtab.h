@@ -57,6 +57,8 @@ bool fd_set_sock(int fd, struct sock *so);
 bool fd_set_epoll(int fd, struct epoll *ep);
 /* To be looked at anew (a descriptor that came in by SCM_RIGHTS). */
 void fd_set_unknown(int fd);
+/* Without looking anything up: is it a socket of ours? */
+bool fd_is_sock(int fd);
 /* Known not to be ours (dup2 has put it there). */
 void fd_set_kernel(int fd);
 /* Takes the entry away (it is FD_KERNEL then); the caller now owns its reference, if any. */

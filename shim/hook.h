@@ -56,6 +56,8 @@ ssize_t io_send_buf(int fd, struct sock *so, const void *buf, size_t len, int fl
 int fd_make(int type, int flags, uint64_t *ino);
 /* close() of a descriptor whose entry has been taken. */
 void fd_put_sock(int fd, struct sock *so);
+/* What stood at `fd`, if it was ours, is gone. */
+void fd_drop(int fd);
 
 /* hook_ioctl.c */
 int ioctl_iface(int fd, unsigned long req, void *arg);

@@ -46,7 +46,7 @@ void fd_put_sock(int fd, struct sock *so) {
 }
 
 /* What stood at `fd`, if it was ours, is gone. */
-static void drop_entry(int fd) {
+void fd_drop(int fd) {
     struct sock *so = fd_take_sock(fd);
     struct epoll *ep = so == NULL ? fd_take_epoll(fd) : NULL;
     if (so != NULL)
@@ -91,7 +91,7 @@ HOOK int close_range(unsigned first, unsigned last, int flags) {
         return REAL(close_range)(first, last, flags);
     for (int fd = (int)(first < fdtab_size ? first : fdtab_size);
          fd < fdtab_high() && (unsigned)fd <= last; fd++)
-        drop_entry(fd);
+        fd_drop(fd);
     int r = close_run(first, last, flags);
     for (unsigned fd = first; fd <= STDERR_FILENO && fd <= last; fd++)
         stdio_fd_changed((int)fd);
