@@ -1,0 +1,326 @@
+#include "tests/sim/scenario.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/app.h"
+
+#define MAX_CONNS    3
+#define TOTAL_MAX    300000u
+#define STALL_NS     (400 * NS_PER_S) /* no byte for so long: more than two full backoffs of 120 s */
+#define RUN_MAX_NS   (7200 * NS_PER_S)
+#define DRAIN_MAX_NS (1200 * NS_PER_S) /* FINs again and again, then TIME-WAIT */
+#define ROUNDS_MAX   200000            /* at one and the same moment: a livelock */
+
+struct scenario {
+    struct world w;
+    struct world_config cfg;
+    struct rand rand;
+    struct app app[2 * MAX_CONNS];
+    int napps;
+    uint64_t seed;
+    bool verbose;
+};
+
+static uint32_t pick(struct scenario *s, uint32_t lo, uint32_t hi) {
+    return lo + rand_below(&s->rand, hi - lo + 1);
+}
+
+static bool one_in(struct scenario *s, uint32_t n) {
+    return rand_below(&s->rand, n) == 0;
+}
+
+/* ---- what the seed means ---- */
+
+/* Small, middle and large are equally likely, so that the ends of the scale come up as well. */
+static uint32_t pick_size(struct scenario *s, uint32_t max) {
+    static const uint32_t bound[] = {0, 1, 100, 1500, 20000, UINT32_MAX};
+    uint32_t b = bound[pick(s, 0, 5)];
+    return pick(s, 0, b < max ? b : max);
+}
+
+static void pick_impairment(struct scenario *s, struct impair *im) {
+    *im = (struct impair){.seed = rand_u64(&s->rand)};
+    if (one_in(s, 2))
+        im->loss_ppm = pick(s, 0, one_in(s, 2) ? 200000 : 20000);
+    if (one_in(s, 3))
+        im->dup_ppm = pick(s, 0, 100000);
+    if (one_in(s, 3)) {
+        im->reorder_ppm = pick(s, 0, 200000);
+        im->reorder_ns = pick(s, 1, 30) * NS_PER_MS;
+    }
+    if (one_in(s, 3))
+        im->corrupt_ppm = pick(s, 0, 50000);
+    if (!one_in(s, 4))
+        im->delay_ns = rand_u64(&s->rand) % (100 * NS_PER_MS);
+    if (one_in(s, 3))
+        im->jitter_ns = 1 + rand_u64(&s->rand) % (20 * NS_PER_MS);
+    if (one_in(s, 4)) {
+        im->rate_bps = pick(s, 1000, 200000) * 1000ull;
+        im->queue_bytes = pick(s, 20, 400) * 1000;
+    }
+}
+
+static void pick_hosts(struct scenario *s) {
+    static const uint16_t mtu[] = {1500, 1500, 576, 1280, 9000};
+    struct tcp_config *tcp = &s->cfg.stack.tcp;
+    world_config_default(&s->cfg);
+    s->cfg.seed = s->seed;
+    s->cfg.caps.mtu = mtu[pick(s, 0, 4)];
+    s->cfg.caps.tx_csum = one_in(s, 2);
+    if (s->cfg.caps.tx_csum && one_in(s, 2))
+        s->cfg.caps.gso_max = 65535;
+    if (!one_in(s, 4)) {
+        pick_impairment(s, &s->cfg.impair[0]);
+        pick_impairment(s, &s->cfg.impair[1]);
+    }
+    if (one_in(s, 4))
+        tcp->timestamps = false;
+    if (one_in(s, 4))
+        tcp->sack = false;
+    if (one_in(s, 4))
+        tcp->window_scaling = false;
+    /* A closed socket's data should arrive even through the worst of these wires. */
+    tcp->orphan_retries = 15;
+}
+
+static void pick_app(struct scenario *s, struct app_config *c) {
+    *c = (struct app_config){
+        .max_write = 1 + pick_size(s, 60000),
+        .max_read = 1 + pick_size(s, 60000),
+        .nodelay = one_in(s, 2),
+        .edge = one_in(s, 2),
+        .direct = one_in(s, 2),
+        .close_early = one_in(s, 2),
+    };
+    c->send_total = pick_size(s, c->max_write < 50 ? 3000 : TOTAL_MAX);
+    if (one_in(s, 3))
+        c->sndbuf = (int)pick(s, 2000, 300000);
+    if (one_in(s, 3))
+        c->rcvbuf = (int)pick(s, 2000, 300000);
+    if (one_in(s, 2)) {
+        c->think_ppm = pick(s, 1000, 200000);
+        c->think_ns = (one_in(s, 4) ? 3000 : 20) * NS_PER_MS;
+    }
+}
+
+static bool pick_simultaneous_open(struct scenario *s) {
+    /* Its ends do not try again, so the wire must be a good one. */
+    return one_in(s, 8) && s->cfg.impair[0].loss_ppm + s->cfg.impair[1].loss_ppm < 10000 &&
+           s->cfg.impair[0].corrupt_ppm + s->cfg.impair[1].corrupt_ppm < 10000 &&
+           s->cfg.impair[0].queue_bytes + s->cfg.impair[1].queue_bytes == 0;
+}
+
+static void pick_connection(struct scenario *s, int i) {
+    struct app_config c[2];
+    pick_app(s, &c[0]);
+    pick_app(s, &c[1]);
+    /* A peer that reads a byte at a time and thinks after it would take hours of virtual time. */
+    for (int k = 0; k < 2; k++) {
+        if (c[k].max_read < 100 && c[!k].send_total > 5000)
+            c[!k].send_total %= 5000;
+        c[!k].expect_total = c[k].send_total;
+    }
+    c[1].expect_total = c[0].send_total;
+    c[0].expect_total = c[1].send_total;
+    c[0].send_after_eof = one_in(s, 6);
+    c[1].send_after_eof = !c[0].send_after_eof && one_in(s, 6);
+    bool both = pick_simultaneous_open(s);
+    int client = (int)pick(s, 0, 1);
+    uint16_t port = (uint16_t)(WORLD_PORT + i);
+    uint64_t key0 = rand_u64(&s->rand), key1 = rand_u64(&s->rand);
+    struct app *a = &s->app[s->napps];
+    app_init(&a[0], &s->w, client, both ? APP_PEER : APP_CLIENT, port, &c[0], s->seed, key0, key1);
+    app_init(&a[1], &s->w, !client, both ? APP_PEER : APP_SERVER, port, &c[1], s->seed, key1, key0);
+    s->napps += 2;
+}
+
+static void print_meaning(const struct scenario *s) {
+    char line[300];
+    printf("seed %" PRIu64 ": mtu %u gso %u csum %d ts %d sack %d ws %d\n", s->seed,
+           s->cfg.caps.mtu, s->cfg.caps.gso_max, s->cfg.caps.tx_csum, s->cfg.stack.tcp.timestamps,
+           s->cfg.stack.tcp.sack, s->cfg.stack.tcp.window_scaling);
+    for (int i = 0; i < 2; i++) {
+        const struct impair *im = &s->cfg.impair[i];
+        printf("  wire %d: loss %u dup %u reorder %u/%.1fms corrupt %u delay %.1fms jitter %.1fms "
+               "rate %" PRIu64 " queue %u\n",
+               i, im->loss_ppm, im->dup_ppm, im->reorder_ppm, (double)im->reorder_ns / 1e6,
+               im->corrupt_ppm, (double)im->delay_ns / 1e6, (double)im->jitter_ns / 1e6,
+               im->rate_bps, im->queue_bytes);
+    }
+    for (int i = 0; i < s->napps; i++) {
+        const struct app_config *c = &s->app[i].cfg;
+        app_describe(&s->app[i], line, sizeof(line));
+        printf("  %s; write %u read %u sndbuf %d rcvbuf %d think %u/%.0fms%s%s%s%s%s\n", line,
+               c->max_write, c->max_read, c->sndbuf, c->rcvbuf, c->think_ppm,
+               (double)c->think_ns / 1e6, c->nodelay ? " nodelay" : "", c->edge ? " edge" : "",
+               c->direct ? " direct" : "", c->send_after_eof ? " send-after-eof" : "",
+               c->close_early ? " close-early" : "");
+    }
+}
+
+/* ---- running it ---- */
+
+static bool report(struct scenario *s, const char *what) {
+    char text[8192];
+    fprintf(stderr, "seed %" PRIu64 ": FAILED at %.3f s: %s\n", s->seed,
+            (double)(s->w.now_ns - WORLD_EPOCH) / 1e9, what);
+    for (int i = 0; i < s->napps; i++) {
+        app_describe(&s->app[i], text, sizeof(text));
+        fprintf(stderr, "  %s\n", text);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct stack *st = s->w.host[i].st;
+        sock_describe(st, text, sizeof(text));
+        fprintf(stderr, "  host %d (chunks %u+%u, packets %u in use):\n%s\n", i,
+                st->chunks.small.n_used, st->chunks.large.n_used, st->pkts.n_used, text);
+    }
+    fprintf(stderr, "  replay: sim_run --seed %" PRIu64 " [--pcap FILE]\n", s->seed);
+    return false;
+}
+
+static void check_tcb(struct stack *st, struct tcb *t, void *arg) {
+    const char *wrong = tcp_check(st, t);
+    if (wrong != NULL)
+        *(const char **)arg = wrong;
+}
+
+static const char *check_invariants(struct scenario *s) {
+    const char *wrong = NULL;
+    for (int i = 0; i < 2; i++)
+        tcp_foreach(s->w.host[i].st, check_tcb, &wrong);
+    for (int i = 0; i < s->napps; i++)
+        if (s->app[i].error[0] != '\0')
+            wrong = s->app[i].error;
+    return wrong;
+}
+
+static void poll_host(struct scenario *s, int host) {
+    for (int i = 0; i < s->napps; i++)
+        if (s->app[i].host == host)
+            app_before_poll(&s->app[i]);
+    world_poll(&s->w, host);
+    for (int i = 0; i < s->napps; i++)
+        if (s->app[i].host == host)
+            app_after_poll(&s->app[i]);
+}
+
+/* Does all that can be done at this moment. NULL, or what went wrong. */
+static const char *settle(struct scenario *s) {
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        bool did = false;
+        for (int i = 0; i < s->napps; i++)
+            did |= app_step(&s->app[i]);
+        poll_host(s, 0);
+        poll_host(s, 1);
+        const char *wrong = check_invariants(s);
+        if (wrong != NULL)
+            return wrong;
+        if (!did && world_next(&s->w) > s->w.now_ns)
+            return NULL;
+    }
+    return "livelock: time stands still";
+}
+
+static uint64_t progress(const struct scenario *s) {
+    uint64_t sum = 0;
+    for (int i = 0; i < s->napps; i++)
+        sum += s->app[i].sent + s->app[i].received + s->app[i].phase + s->app[i].eof +
+               s->app[i].shut + (uint64_t)s->app[i].attempts;
+    return sum;
+}
+
+static bool all_closed(const struct scenario *s) {
+    for (int i = 0; i < s->napps; i++)
+        if (s->app[i].phase != APP_CLOSED)
+            return false;
+    return true;
+}
+
+static uint64_t next_time(const struct scenario *s) {
+    uint64_t next = world_next(&s->w);
+    for (int i = 0; i < s->napps; i++) {
+        uint64_t t = app_next(&s->app[i]);
+        next = t < next ? t : next;
+    }
+    return next;
+}
+
+static bool transfer(struct scenario *s) {
+    uint64_t last = 0, last_at = s->w.now_ns;
+    for (;;) {
+        const char *wrong = settle(s);
+        if (wrong != NULL)
+            return report(s, wrong);
+        if (all_closed(s))
+            return true;
+        if (progress(s) != last) {
+            last = progress(s);
+            last_at = s->w.now_ns;
+        }
+        uint64_t next = next_time(s);
+        if (next == TIME_NEVER || next - last_at > STALL_NS)
+            return report(s, "stalled");
+        if (next - WORLD_EPOCH > RUN_MAX_NS)
+            return report(s, "too slow");
+        s->w.now_ns = next;
+    }
+}
+
+static bool drain(struct scenario *s) {
+    uint64_t until = s->w.now_ns + DRAIN_MAX_NS;
+    for (;;) {
+        const char *wrong = settle(s);
+        if (wrong != NULL)
+            return report(s, wrong);
+        const char *left = world_leftover(&s->w);
+        if (left == NULL)
+            return true;
+        uint64_t next = world_next(&s->w);
+        if (next > until)
+            return report(s, left);
+        s->w.now_ns = next;
+    }
+}
+
+static void print_end(const struct scenario *s) {
+    for (int i = 0; i < 2; i++) {
+        struct sim_stats x;
+        sim_wire_stats(s->w.wire, i, &x);
+        printf("  wire %d: %" PRIu64 " frames, %" PRIu64 " lost, %" PRIu64 " duplicated, %" PRIu64
+               " reordered, %" PRIu64 " corrupted, %" PRIu64 " dropped by the queue\n",
+               i, x.frames, x.lost, x.dupped, x.reordered, x.corrupted, x.queue_drops);
+    }
+    const char *name, *what;
+    uint64_t v[2];
+    for (unsigned c = 0; (name = counters_get(&s->w.host[0].st->ctr, c, &v[0], &what)); c++) {
+        counters_get(&s->w.host[1].st->ctr, c, &v[1], &what);
+        if (v[0] != 0 || v[1] != 0)
+            printf("  %-26s %10" PRIu64 " %10" PRIu64 "  %s\n", name, v[0], v[1], what);
+    }
+    printf("  virtual time %.3f s\n", (double)(s->w.now_ns - WORLD_EPOCH) / 1e9);
+}
+
+bool scenario_run(uint64_t seed, const char *pcap, bool verbose) {
+    static struct scenario s;
+    uint8_t key[16] = {'s', 'i', 'm'};
+    memcpy(key + 8, &seed, sizeof(seed));
+    memset(&s, 0, sizeof(s));
+    s.seed = seed;
+    s.verbose = verbose;
+    rand_init(&s.rand, key);
+    pick_hosts(&s);
+    s.cfg.pcap = pcap;
+    if (!world_init(&s.w, &s.cfg))
+        return report(&s, "set-up");
+    for (int i = 0, n = (int)pick(&s, 1, MAX_CONNS); i < n; i++)
+        pick_connection(&s, i);
+    if (verbose)
+        print_meaning(&s);
+    bool good = transfer(&s) && drain(&s);
+    if (verbose)
+        print_end(&s);
+    world_free(&s.w);
+    return good;
+}
