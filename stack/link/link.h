@@ -16,7 +16,8 @@ struct link;
 
 struct link_ops {
     /* Up to `max` (<= LINK_BATCH) frames that have arrived, oldest first. They stay valid until
-     * recv_done, and must be read (frame_read) in order. Never blocks. */
+     * recv_done (n: what recv_batch returned, if not 0), and must be read (frame_read) in order.
+     * Never blocks. */
     int (*recv_batch)(struct link *l, struct frame *f, int max, uint64_t now_ns);
     void (*recv_done)(struct link *l, int n);
     /* Sends packets with complete Ethernet headers, in order. Finishes checksums and splits
@@ -32,9 +33,9 @@ struct link_ops {
 };
 
 struct link_caps {
-    uint16_t mtu;      /* largest IP packet on the wire */
-    uint32_t gso_max;  /* largest super-frame's IP length; 0: none */
-    bool tx_csum;      /* partial checksums are finished for us */
+    uint16_t mtu;     /* largest IP packet on the wire */
+    uint32_t gso_max; /* largest super-frame's IP length; 0: none */
+    bool tx_csum;     /* partial checksums are finished for us */
 };
 
 struct link {
@@ -45,11 +46,15 @@ struct link {
 static inline int link_recv_batch(struct link *l, struct frame *f, int max, uint64_t now) {
     return l->ops->recv_batch(l, f, max, now);
 }
-static inline void link_recv_done(struct link *l, int n) { l->ops->recv_done(l, n); }
+static inline void link_recv_done(struct link *l, int n) {
+    l->ops->recv_done(l, n);
+}
 static inline int link_send_batch(struct link *l, struct pkt *const *p, int n, uint64_t now,
                                   uint64_t *dropped) {
     return l->ops->send_batch(l, p, n, now, dropped);
 }
-static inline uint64_t link_next_event(struct link *l) { return l->ops->next_event(l); }
+static inline uint64_t link_next_event(struct link *l) {
+    return l->ops->next_event(l);
+}
 
 #endif

@@ -10,11 +10,11 @@
 /* Probabilities in millionths. All zero: a perfect wire. */
 struct impair {
     uint32_t loss_ppm, dup_ppm, reorder_ppm, corrupt_ppm;
-    uint64_t delay_ns;     /* one way */
-    uint64_t jitter_ns;    /* added, uniform in [0, jitter_ns); keeps the order */
-    uint64_t reorder_ns;   /* how much later a reordered frame comes */
-    uint64_t rate_bps;     /* bottleneck; 0: none */
-    uint32_t queue_bytes;  /* of the bottleneck, drop-tail; 0: 256 KiB */
+    uint64_t delay_ns;    /* one way */
+    uint64_t jitter_ns;   /* added, uniform in [0, jitter_ns); keeps the order */
+    uint64_t reorder_ns;  /* how much later a reordered frame comes */
+    uint64_t rate_bps;    /* bottleneck; 0: none */
+    uint32_t queue_bytes; /* of the bottleneck, drop-tail; 0: 256 KiB */
     uint64_t seed;
 };
 

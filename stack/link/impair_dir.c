@@ -1,0 +1,104 @@
+#include "stack/link/impair.h"
+
+#include <string.h>
+
+#include "stack/wire/eth.h"
+
+bool impair_dir_init(struct impair_dir *d, const struct impair *cfg, void *mem, size_t size) {
+    uint8_t seed[16] = "shimstack impair"; /* makes the key differ from others of this seed */
+    *d = (struct impair_dir){.cfg = *cfg};
+    for (int i = 0; i < 8; i++)
+        seed[i] ^= (uint8_t)(cfg->seed >> (8 * i));
+    rand_init(&d->rnd, seed);
+    if (d->cfg.queue_bytes == 0)
+        d->cfg.queue_bytes = IMPAIR_QUEUE_DEFAULT;
+    if (d->cfg.reorder_ns == 0)
+        d->cfg.reorder_ns = IMPAIR_REORDER_DEFAULT_NS;
+    return frameq_init(&d->q, mem, size);
+}
+
+bool impair_per_frame(const struct impair *c) {
+    return c->loss_ppm != 0 || c->dup_ppm != 0 || c->reorder_ppm != 0 || c->corrupt_ppm != 0 ||
+           c->rate_bps != 0;
+}
+
+bool impair_is_none(const struct impair *c) {
+    return !impair_per_frame(c) && c->delay_ns == 0 && c->jitter_ns == 0;
+}
+
+static bool chance(struct impair_dir *d, uint32_t ppm) {
+    return ppm != 0 && rand_below(&d->rnd, 1000000) < ppm;
+}
+
+static uint64_t tx_time_ns(const struct impair_dir *d, uint64_t bytes) {
+    return (uint64_t)((unsigned __int128)bytes * 8 * 1000000000u / d->cfg.rate_bps);
+}
+
+/* When the frame has left the bottleneck; false when its queue is full. */
+static bool pass_bottleneck(struct impair_dir *d, uint32_t len, uint64_t now, uint64_t *left_ns) {
+    *left_ns = now;
+    if (d->cfg.rate_bps == 0)
+        return true;
+    uint64_t wait = d->busy_until_ns > now ? d->busy_until_ns - now : 0;
+    /* The frame being sent right now does not count: an idle bottleneck takes any frame. */
+    if (wait > 0 && wait + tx_time_ns(d, len) > tx_time_ns(d, d->cfg.queue_bytes))
+        return false;
+    d->busy_until_ns = now + wait + tx_time_ns(d, len);
+    *left_ns = d->busy_until_ns;
+    return true;
+}
+
+/* One bit, anywhere behind the Ethernet header: it stands for damage that no frame check has
+ * seen, such as a bad memory chip in a router. ARP is spared, since it has no checksum of its own:
+ * nobody could tell, and the address learnt from it would be wrong for minutes. */
+static void corrupt(struct impair_dir *d, uint8_t *frame, uint32_t len) {
+    struct eth_hdr eth;
+    if (eth_parse(frame, len, &eth) < 0 || eth.type == ETH_ARP || len <= ETH_HDR_LEN)
+        return;
+    uint32_t bit = rand_below(&d->rnd, (len - ETH_HDR_LEN) * 8);
+    frame[ETH_HDR_LEN + bit / 8] ^= (uint8_t)(1u << (bit % 8));
+    d->stats.corrupted++;
+}
+
+static uint64_t arrival_ns(struct impair_dir *d, uint64_t left_ns) {
+    uint64_t due = left_ns + d->cfg.delay_ns;
+    if (d->cfg.jitter_ns != 0)
+        due += rand_u64(&d->rnd) % d->cfg.jitter_ns;
+    if (chance(d, d->cfg.reorder_ppm)) {
+        d->stats.reordered++;
+        return due + d->cfg.reorder_ns;
+    }
+    if (due < d->last_due_ns)
+        due = d->last_due_ns;
+    d->last_due_ns = due;
+    return due;
+}
+
+static void enqueue(struct impair_dir *d, const struct frameq_meta *m, const uint8_t *frame) {
+    if (!frameq_push(&d->q, m, frame))
+        d->stats.queue_drops++;
+}
+
+void impair_dir_put(struct impair_dir *d, uint8_t *frame, uint32_t len, uint16_t gso_size,
+                    enum frame_csum csum, uint64_t now_ns) {
+    uint64_t left_ns;
+
+    d->stats.frames++;
+    if (!pass_bottleneck(d, len, now_ns, &left_ns)) {
+        d->stats.queue_drops++;
+        return;
+    }
+    if (chance(d, d->cfg.loss_ppm)) {
+        d->stats.lost++;
+        return;
+    }
+    if (chance(d, d->cfg.corrupt_ppm))
+        corrupt(d, frame, len);
+    struct frameq_meta m = {
+        .due_ns = arrival_ns(d, left_ns), .len = len, .gso_size = gso_size, .csum = (uint8_t)csum};
+    enqueue(d, &m, frame);
+    if (chance(d, d->cfg.dup_ppm)) {
+        d->stats.dupped++;
+        enqueue(d, &m, frame);
+    }
+}
