@@ -8,9 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shim/netlink.h"
 #include "stack/base/addr.h"
 #include "stack/link/sim.h"
 #include "stack/net/net.h"
+
+#define CONFIG_SPIN_US_DEFAULT 50
 
 struct config {
     char ifname[16];
@@ -22,7 +25,7 @@ struct config {
         struct addr addr;
         struct prefix net;
     } addr[NET_MAX_ADDRS];
-    struct addr gateway;
+    struct addr gateway; /* any: none */
     bool take_over;
     char pcap[256]; /* "": none */
     bool has_impair;
@@ -34,12 +37,34 @@ struct config {
 
 /* Fills cfg for this namespace:
  *   1. SHIMSTACK_IF, _ADDR ("10.9.0.5/24", comma-separated), _GW, _MAC, _MTU, _TAKE_OVER, _PCAP,
- *      _IMPAIR (text of impair_parse), _SPIN (µs), _LOG (error, info, debug);
+ *      _IMPAIR (text of impair_parse; acts both ways), _SPIN (µs), _LOG (error, info, debug),
+ *      _STAY;
  *   2. where _IF or _ADDR is missing: the one interface whose alias (ip link set … alias) begins
  *      with "shimstack ", which carries the same words: "shimstack addr=10.0.0.2/24 gw=…";
  *   3. else the one Ethernet interface that is up, with the address that the kernel holds on it
  *      (which then needs take_over).
- * 0, or -errno and one line in err: what is wrong and how to mend it. */
+ * Without a MAC address it makes one up: locally administered, the same each time for the same
+ * interface (D6). 0, or -errno and one line in err: what is wrong and how to mend it. */
 int config_load(struct config *cfg, char *err, size_t errlen);
+
+/* ---- the parts of it, for tests ---- */
+
+void config_default(struct config *cfg);
+/* One setting, key in lower case as in the alias ("addr"). `where` names its place for the message.
+ * -EINVAL and err. */
+int config_set(struct config *cfg, const char *key, const char *value, const char *where, char *err,
+               size_t errlen);
+/* Words "key=value" or "key", separated by blanks. Keys in `skip` (bits, in config_key_bit's
+ * numbering) are passed over. */
+int config_set_words(struct config *cfg, const char *words, uint32_t skip, const char *where,
+                     char *err, size_t errlen);
+uint32_t config_key_bit(const char *key);
+/* Which of these interfaces? Obeys cfg->ifname if that is set. Its index in ifs, or -errno and
+ * err. */
+int config_pick_interface(const struct config *cfg, const struct netif *ifs, int n, char *err,
+                          size_t errlen);
+/* Does it all fit together? 0 or -errno and err. */
+int config_check(const struct config *cfg, const struct netif *nif,
+                 const struct netif_addr *kernel, int n, char *err, size_t errlen);
 
 #endif

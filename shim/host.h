@@ -30,34 +30,53 @@
 #define SEGMENT_MAGIC 0x5348494d53544b31ull
 #define SEGMENT_ABI   1u /* + the build id: a process of another build is refused, by name */
 
-/* Head of the segment. */
+/* Head of the segment. The fields of the second part change all the time; those marked (lock) only
+ * under the lock, but are read without it. */
 struct shared {
     uint64_t magic;
     uint32_t abi;
     char build_id[24];
     uint64_t size;
-    pthread_mutex_t lock; /* robust, process-shared */
-    _Atomic int32_t lock_tid, lock_pid; /* who holds it, for the one that waits too long */
-    struct stack *st;
-    struct afpacket_shared packet;
-    void *impair_mem; /* NULL: none */
+    uint64_t id; /* random: tells this host's segment from another's */
     struct config cfg;
-    _Atomic uint64_t driven_ns;      /* when an application last polled the link */
-    _Atomic uint64_t keeper_wake_ns; /* the keeper sleeps until then at most */
-    _Atomic uint32_t keeper_pid;
-    _Atomic uint32_t next_bell;
+    struct stack *st;
+    void *impair_mem; /* NULL: none */
     int64_t clock_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC at start */
+    uint32_t ifindex;
+    bool arp_taken; /* take-over: the kernel's ARP was on, and is to be so again */
+    struct afpacket_shared packet;
+
+    _Alignas(64) pthread_mutex_t lock; /* robust, process-shared */
+    _Atomic int32_t lock_tid, lock_pid; /* who holds it, for the one that waits too long */
+    _Atomic uint32_t lock_seq;          /* counts the times it was taken */
+    _Atomic int32_t stop_pid;           /* was stopped within the lock: stops itself again on leaving */
+
+    _Alignas(64) _Atomic uint64_t activity; /* (lock) counts the entries: something may have changed */
+    _Atomic uint64_t next_ns;        /* (lock) the stack's and the link's next deadline */
+    _Atomic uint64_t driven_ns;      /* (lock) when an application last looked at the link */
+    _Atomic uint64_t driver_wake_ns; /* (lock) a sleeping thread will wake for the deadline then */
+    _Atomic uint64_t keeper_wake_ns; /* the keeper sleeps until then at most */
+
+    _Alignas(64) _Atomic uint32_t keeper_pid;
+    _Atomic uint32_t keeper_stopped; /* on purpose: nobody starts another */
+    _Atomic uint32_t keeper_requeue; /* somebody has registered behind the keeper (D3) */
+    _Atomic uint64_t adopting_ns;    /* when a process last began to start a new keeper */
+    _Atomic uint32_t next_bell;
 };
 
 struct host {
     struct shared *sh;
     struct stack *st;
-    struct link *link;
+    struct link *link;   /* with impairment and tap around it */
+    struct link *packet; /* AF_PACKET itself */
     int packet_fd; /* high, close-on-exec, protected from the program's close() */
+    int memfd;     /* for the keeper that succeeds a killed one */
+    int ctl_fd;    /* connection to the keeper: closed by its death */
     int bell_fd;   /* for ringing others */
     uint32_t proc;
     int32_t pid;
-    uint64_t generation; /* changes when this process attached anew (the keeper was lost) */
+    bool keeper;         /* this process is the keeper */
+    uint64_t generation; /* changes when ctl_fd does (the keeper was replaced) */
 };
 
 /* Attaches at the first call. In a process that never makes an Internet socket nothing happens.
@@ -67,10 +86,26 @@ struct host *host_get(void);
  * in this namespace. For descriptors that might have been inherited. */
 struct host *host_peek(void);
 
+/* Locks, sets the time, and takes in what the link has, as the kernel's interrupts would have done
+ * before a system call. */
 void host_enter(struct host *h);
+/* The same without looking at the link: for direct reception, which prepares the poll first. */
+void host_enter_quiet(struct host *h);
 /* Receives from the link and runs timers; only between enter and leave. */
 void host_poll(struct host *h);
+/* Sends, dispatches, unlocks, rings bells, lets deferred signals in. Keeps errno. */
 void host_leave(struct host *h);
+/* The same by a thread that goes to sleep until deadline_ns at most. Returns when it should wake
+ * itself: at its own deadline or, if it is to be the driver, the stack's (wait.h). */
+uint64_t host_leave_to_sleep(struct host *h, uint64_t deadline_ns);
+/* Is there something for host_poll to do? Without the lock; no system call. */
+bool host_pending(const struct host *h, uint64_t now_ns);
+
+/* Asks the keeper to take note of deaths it has been told of, and waits until it has: a process
+ * that waited for its child finds the child's ports free. For a bind that met EADDRINUSE. */
+void host_settle(struct host *h);
+/* The connection to the keeper has closed: find its successor, or start it. */
+void host_keeper_lost(struct host *h);
 
 /* Around fork. prepare makes an embryo with this process's references; parent names or (pid < 0)
  * drops it; child takes it over. All are no-ops in a process that is not attached. */
@@ -82,7 +117,8 @@ void host_fork_child(void);
 bool host_owns_fd(int fd);
 /* Moves the shim's own descriptor out of the way (dup2 onto it). */
 void host_yield_fd(int fd);
-/* A descriptor of the shim's own: dup'ed to the top of the table, close-on-exec, registered. */
+/* A descriptor of the shim's own: dup'ed to the top of the table, close-on-exec, registered. The
+ * one given is closed in any case. -errno when there is no room. */
 int host_adopt_fd(int fd);
 void host_drop_fd(int fd);
 

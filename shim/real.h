@@ -5,6 +5,8 @@
 #define SHIM_REAL_H
 
 #include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <signal.h>
 #include <stdio.h>
@@ -79,14 +81,16 @@
     X(int, execveat, (int, const char *, char *const *, char *const *, int))                       \
     X(FILE *, fdopen, (int, const char *))                                                         \
     X(int, vdprintf, (int, const char *, va_list))                                                 \
-    X(long, syscall, (long, ...))
+    X(long, syscall, (long, ...))                                                                  \
+    X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                         \
+    X(int, pthread_cancel, (pthread_t))
 
 struct real {
 #define X(ret, name, params) ret(*name) params;
     REAL_FUNCTIONS(X)
 #undef X
 };
-extern struct real real_table;
+extern struct real real_table __attribute__((visibility("hidden")));
 void real_resolve(void);
 static inline const struct real *real_get(void) {
     if (__builtin_expect(real_table.socket == NULL, 0))
