@@ -36,7 +36,8 @@ static enum net_in_kind deliver(struct stack *st, struct ip_in *in, struct icmp_
         return icmp_input(st, in, err);
     case PROTO_TCP:
     case PROTO_UDP:
-        if (in->f.linear < in->f.len && in->f.linear < L4_LINEAR_MIN) {
+        /* Of our own packets the header is what lies in one piece. */
+        if (!in->loop && in->f.linear < in->f.len && in->f.linear < L4_LINEAR_MIN) {
             st->ctr.IpInDiscards++;
             return NET_IN_DONE;
         }
