@@ -311,10 +311,6 @@ static int collect(struct host *h, int epfd, struct epoll *ep, struct epoll_even
     host_enter(h);
     int r = epoll_restore(h, ep);
     ours = r < 0 ? r : collect_ours(h, ep, ev + kernel, max - kernel);
-    if (ours == 0 && kernel == 0) {
-        host_poll(h);
-        ours = collect_ours(h, ep, ev, max);
-    }
     host_leave(h);
     if (ours < 0)
         return kernel > 0 ? kernel : ours;

@@ -19,7 +19,6 @@ static void linger(struct host *h, struct sock *so) {
     uint64_t deadline = host_now() + linger_ns;
     for (uint64_t now; (now = host_now()) < deadline;) {
         host_enter(h);
-        host_poll(h);
         bool done = sock_refs(h->st, so, h->proc) > 1 || sock_is_flushed(h->st, so);
         host_leave(h);
         if (done)

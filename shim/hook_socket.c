@@ -71,15 +71,25 @@ HOOK int socketpair(int domain, int type, int protocol, int sv[2]) {
     return REAL(socketpair)(domain, type, protocol, sv);
 }
 
+static int bind_once(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len) {
+    struct host *h = hook_enter(fd, so);
+    if (h == NULL)
+        return -errno;
+    int r = sock_bind(h->st, so, addr, len);
+    host_leave(h);
+    return r;
+}
+
 HOOK int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len) {
     struct sock *so = fd_sock(fd);
     if (so == NULL)
         return REAL(bind)(fd, addr.__sockaddr__, len);
-    struct host *h = hook_enter(fd, so);
-    if (h == NULL)
-        return -1;
-    int r = sock_bind(h->st, so, addr.__sockaddr__, len);
-    host_leave(h);
+    int r = bind_once(fd, so, addr.__sockaddr__, len);
+    if (r ==
+        -EADDRINUSE) { /* by a process that is gone, perhaps, and the keeper does not know yet */
+        host_settle(host_get());
+        r = bind_once(fd, so, addr.__sockaddr__, len);
+    }
     return (int)hook_ret(r);
 }
 
@@ -100,10 +110,6 @@ static int connect_once(int fd, struct sock *so, const struct sockaddr *addr, so
     if (h == NULL)
         return -errno;
     int r = sock_connect(h->st, so, addr, len);
-    if (r == -EALREADY) {
-        host_poll(h); /* perhaps the answer is waiting */
-        r = sock_connect(h->st, so, addr, len);
-    }
     host_leave(h);
     return r;
 }
@@ -143,8 +149,6 @@ static int accept_pending(int fd, struct sock *so) {
     int listening = 0;
     socklen_t len = sizeof(listening);
     sock_getopt(h->st, so, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
-    if (listening && !(sock_ready(h->st, so) & any))
-        host_poll(h);
     int r = !listening || (sock_ready(h->st, so) & any) ? 0 : -EAGAIN;
     host_leave(h);
     return r;

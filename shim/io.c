@@ -66,10 +66,6 @@ static ssize_t send_once(int fd, struct sock *so, const struct msghdr *msg, int 
     ssize_t r = 0;
     if (moved == 0 || !(sock_ready(h->st, so) & (POLLERR | POLLHUP)))
         r = sock_send(h->st, so, msg, flags);
-    if (r == -EAGAIN) {
-        host_poll(h); /* perhaps acknowledgements are waiting */
-        r = sock_send(h->st, so, msg, flags);
-    }
     host_leave(h);
     return r;
 }
@@ -141,20 +137,14 @@ static ssize_t recv_once(int fd, struct sock *so, struct msghdr *msg, int flags,
     struct host *h = hook_enter(fd, so);
     if (h == NULL)
         return -errno;
+    int avail = 1;
+    if (moved > 0 && sock_ioctl(h->st, so, FIONREAD, &avail) < 0)
+        avail = 1;
     ssize_t r;
-    for (int tries = 0; tries < 2; tries++) {
-        int avail = 1;
-        if (moved > 0 && sock_ioctl(h->st, so, FIONREAD, &avail) < 0)
-            avail = 1;
-        if (avail > 0)
-            r = sock_recv(h->st, so, msg, flags);
-        else
-            r = sock_ready(h->st, so) & (POLLERR | POLLHUP | POLLRDHUP) ? 0 : -EAGAIN;
-        if (r != -EAGAIN)
-            break;
-        if (tries == 0)
-            host_poll(h);
-    }
+    if (avail > 0)
+        r = sock_recv(h->st, so, msg, flags);
+    else
+        r = sock_ready(h->st, so) & (POLLERR | POLLHUP | POLLRDHUP) ? 0 : -EAGAIN;
     host_leave(h);
     return r;
 }
