@@ -55,13 +55,13 @@ void arp_timer(struct stack *st) {
 
 static void conflict(struct stack *st, int i, const struct mac *who) {
     char a[ADDR_STRLEN], m[18];
-    uint64_t *last = &st->net->acd.defended_ns[i];
+    uint64_t *quiet_until_ns = &st->net->acd.quiet_until_ns[i];
     st->ctr.arp_conflicts++;
     /* RFC 5227 §2.4 (c): an address that we must keep is defended once in ten seconds at most,
      * lest two such hosts shout at each other without end. */
-    if (*last != 0 && st->now_ns < *last + ACD_DEFEND_INTERVAL_NS)
+    if (st->now_ns < *quiet_until_ns)
         return;
-    *last = st->now_ns;
+    *quiet_until_ns = st->now_ns + ACD_DEFEND_INTERVAL_NS;
     stack_log(st, LOG_ERROR, "address conflict: %s says that it has our address %s",
               mac_format(who, m), addr_format(&st->net->cfg.addr[i].addr, a));
     announce_one(st, i);

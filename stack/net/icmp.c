@@ -39,7 +39,7 @@ static bool allow_destination(struct stack *st, const struct addr *dst) {
     struct icmp_limits *l = &st->net->icmp;
     struct icmp_dst *set = l->e[siphash(&l->key, dst, sizeof(*dst)) % ICMP_DST_SETS], *e = &set[0];
     for (unsigned i = 0; i < ICMP_DST_WAYS; i++) {
-        if (set[i].stamp_ns != 0 && addr_eq(&set[i].dst, dst)) {
+        if (set[i].used && addr_eq(&set[i].dst, dst)) {
             e = &set[i];
             break;
         }
@@ -47,8 +47,8 @@ static bool allow_destination(struct stack *st, const struct addr *dst) {
             e = &set[i];
     }
     const uint64_t full = ICMP_DST_BURST * ICMP_DST_INTERVAL_NS;
-    if (e->stamp_ns == 0 || !addr_eq(&e->dst, dst))
-        *e = (struct icmp_dst){.dst = *dst, .saved_ns = full, .stamp_ns = st->now_ns};
+    if (!e->used || !addr_eq(&e->dst, dst))
+        *e = (struct icmp_dst){.dst = *dst, .used = true, .saved_ns = full, .stamp_ns = st->now_ns};
     uint64_t gained = st->now_ns - e->stamp_ns;
     e->saved_ns = gained < full - e->saved_ns ? e->saved_ns + gained : full;
     e->stamp_ns = st->now_ns;

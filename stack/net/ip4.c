@@ -182,7 +182,7 @@ int ip4_output(struct stack *st, struct pkt *p, const struct ip_out *io) {
     size_t total = IP4_HDR_LEN + pkt_len(p);
     if (total > PKT_PAYLOAD_MAX)
         return refuse(st, p, -EMSGSIZE);
-    uint16_t mtu = net_path_mtu(st, &io->dst);
+    uint16_t mtu = hop.kind == ROUTE_LOCAL ? NET_LOOPBACK_MTU : net_path_mtu(st, &io->dst);
     bool super = p->gso_size > 0;
     size_t on_wire = super ? IP4_HDR_LEN + (size_t)p->gso_hdr_len + p->gso_size : total;
     if (on_wire > mtu && (o.df || super))

@@ -12,13 +12,14 @@
 
 #include "stack/base/state.h"
 
-#define NEIGH_RETRANS_NS     1000000000ull  /* RFC 4861 §10: RETRANS_TIMER */
-#define NEIGH_SOLICITS       3              /* MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT */
-#define NEIGH_REACHABLE_NS   30000000000ull /* REACHABLE_TIME */
-#define NEIGH_DELAY_NS       5000000000ull  /* DELAY_FIRST_PROBE_TIME */
-#define NEIGH_LOCK_NS        1000000000ull  /* Linux: locktime; a second answer changes nothing */
-#define NEIGH_FAILED_HOLD_NS 500000000ull   /* how long a failure is answered without asking again \
-                                             */
+#define NEIGH_RETRANS_NS   1000000000ull  /* RFC 4861 §10: RETRANS_TIMER */
+#define NEIGH_SOLICITS     3              /* MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT */
+#define NEIGH_REACHABLE_NS 30000000000ull /* REACHABLE_TIME */
+#define NEIGH_DELAY_NS     5000000000ull  /* DELAY_FIRST_PROBE_TIME */
+#define NEIGH_LOCK_NS      1000000000ull  /* Linux: locktime; a second answer changes nothing */
+#define NEIGH_FAILED_HOLD_NS                                                                       \
+    500000000ull /* how long a failure is answered without asking again                            \
+                  */
 
 enum neigh_state {
     NEIGH_INCOMPLETE,

@@ -163,6 +163,7 @@ bool net_next_failed(struct stack *st, struct addr *dst) {
 
 void net_repair(struct stack *st) {
     struct net *net = st->net;
+    net->route_last.valid = false;
     neigh_repair(st);
     frag_repair(st);
     flow_clear(st);

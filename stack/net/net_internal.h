@@ -147,8 +147,8 @@ int ip4_output(struct stack *st, struct pkt *p, const struct ip_out *io);
 
 struct acd {
     struct timer timer;
-    uint8_t announced; /* times so far */
-    uint64_t defended_ns[NET_MAX_ADDRS];
+    uint8_t announced;                      /* times so far */
+    uint64_t quiet_until_ns[NET_MAX_ADDRS]; /* the next conflict is defended from then on */
 };
 void arp_input(struct stack *st, struct frame *f);
 /* Asks for target's address; `to` NULL: everybody. */
@@ -172,8 +172,9 @@ struct icmp_limits {
     uint64_t stamp_ns;
     struct icmp_dst {
         struct addr dst;
+        bool used;
         uint64_t saved_ns; /* token bucket, in time */
-        uint64_t stamp_ns; /* 0: unused */
+        uint64_t stamp_ns;
     } e[ICMP_DST_SETS][ICMP_DST_WAYS];
 };
 void icmp_init(struct stack *st);
@@ -204,6 +205,11 @@ struct net {
     struct net_config cfg;
     uint32_t nroutes;
     struct route route[NET_MAX_ROUTES];
+    struct { /* the last look-up and its answer: packets come in runs */
+        bool valid;
+        struct addr dst;
+        struct route_hop hop;
+    } route_last;
     struct neigh_cache neigh;
     struct acd acd;
     struct frag_cache frag;

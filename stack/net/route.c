@@ -10,6 +10,7 @@ bool route_add(struct stack *st, const struct route *r) {
     if (net->nroutes == NET_MAX_ROUTES)
         return false;
     net->route[net->nroutes++] = *r;
+    net->route_last.valid = false;
     return true;
 }
 
@@ -29,7 +30,7 @@ static const struct route *longest_match(const struct net *net, const struct add
     return best;
 }
 
-enum route_kind route_lookup(struct stack *st, const struct addr *dst, struct route_hop *hop) {
+static enum route_kind look_up(struct stack *st, const struct addr *dst, struct route_hop *hop) {
     const struct net *net = st->net;
     *hop = (struct route_hop){.kind = ROUTE_NONE, .next_hop = *dst};
     if (net_is_local(st, dst)) {
@@ -57,6 +58,18 @@ enum route_kind route_lookup(struct stack *st, const struct addr *dst, struct ro
         if (!addr_is_any(&r->gateway))
             hop->next_hop = r->gateway;
     }
+    return hop->kind;
+}
+
+enum route_kind route_lookup(struct stack *st, const struct addr *dst, struct route_hop *hop) {
+    struct net *net = st->net;
+    if (!net->route_last.valid || !addr_eq(&net->route_last.dst, dst)) {
+        net->route_last.valid = false; /* should we die half-way */
+        net->route_last.dst = *dst;
+        look_up(st, dst, &net->route_last.hop);
+        net->route_last.valid = true;
+    }
+    *hop = net->route_last.hop;
     return hop->kind;
 }
 
