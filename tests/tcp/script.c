@@ -2,6 +2,7 @@
  * kept until an out() asks for it. */
 #include "tests/tcp/script.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -327,8 +328,17 @@ static void inject(const char *text, uint16_t csum_error) {
     send_ip(frame, PROTO_TCP, len);
 }
 
-void in(const char *segment) {
-    inject(segment, 0);
+/* The text that a format and its arguments make. */
+#define FORMAT(fmt)                                                                                \
+    char text[T_TEXT];                                                                             \
+    va_list ap;                                                                                    \
+    va_start(ap, fmt);                                                                             \
+    vsnprintf(text, sizeof(text), fmt, ap);                                                        \
+    va_end(ap)
+
+void in(const char *segment, ...) {
+    FORMAT(segment);
+    inject(text, 0);
 }
 void in_bad_csum(const char *segment) {
     inject(segment, 0x0100);
@@ -360,7 +370,7 @@ void in_icmp(uint8_t type, uint8_t code, uint16_t mtu, const char *quoted) {
 static void compare(const struct sent *s, const char *text) {
     struct seg_text want = parse(text);
     const char *what = NULL;
-    if (s->h.flags != want.flags)
+    if ((s->h.flags & (want.flags | ~TH_PSH)) != want.flags)
         what = "flags";
     else if (s->h.seq.v != (uint32_t)want.lo + t.local_isn)
         what = "sequence number";
@@ -386,22 +396,31 @@ static struct sent *next_sent(const char *text) {
     return &t.sent[t.seen++];
 }
 
-void out(const char *segment) {
+void out(const char *segment, ...) {
+    FORMAT(segment);
     start();
-    struct sent *s = next_sent(segment);
-    compare(s, segment);
+    struct sent *s = next_sent(text);
+    compare(s, text);
 }
 
-void out_after(double ms, const char *segment) {
+void out_after(double ms, const char *segment, ...) {
+    FORMAT(segment);
     double tolerance = ms / 100 > 1 ? ms / 100 : 1;
     uint64_t began = t.now_ns;
     expect_none();
     run(began + (uint64_t)((ms + tolerance) * (double)NS_PER_MS), true);
-    struct sent *s = next_sent(segment);
-    compare(s, segment);
+    struct sent *s = next_sent(text);
+    compare(s, text);
     double took = (double)(s->at_ns - began) / (double)NS_PER_MS;
     if (took < ms - tolerance)
-        t_fail("after %.3f ms, expected %.3f: %s", took, ms, segment);
+        t_fail("after %.3f ms, expected %.3f: %s", took, ms, text);
+}
+
+void out_within(double ms, const char *segment, ...) {
+    FORMAT(segment);
+    expect_none();
+    run(t.now_ns + (uint64_t)(ms * (double)NS_PER_MS), true);
+    compare(next_sent(text), text);
 }
 
 void expect_none(void) {
@@ -413,6 +432,12 @@ unsigned t_skip(void) {
     unsigned n = t.nsent - t.seen;
     t.seen = t.nsent;
     return n;
+}
+
+uint32_t t_right_edge(void) {
+    cr_assert_gt(t.nsent, 0);
+    const struct tcp_hdr *h = &t.sent[t.nsent - 1].h;
+    return h->ack.v - t.peer_isn + h->window;
 }
 
 uint32_t t_peek_seq(void) {
@@ -611,25 +636,20 @@ uint64_t t_counter(const char *name) {
 /* ---- shorthands ---- */
 
 void t_established(const char *peer_options, unsigned win) {
-    char text[SEG_TEXT];
     if (t.listener == NULL)
         t_listen();
-    snprintf(text, sizeof(text), "S 0:0(0) win %u <%s>", win, peer_options);
-    in(text);
+    in("S 0:0(0) win %u <%s>", win, peer_options);
     out("S. 0:0(0) ack 1");
     const char *ts = strstr(peer_options, "TS val") != NULL ? " <nop,nop,TS val 101 ecr last>" : "";
-    snprintf(text, sizeof(text), ". 1:1(0) ack 1 win %u%s", win, ts);
-    in(text);
+    in(". 1:1(0) ack 1 win %u%s", win, ts);
     t_accept();
     expect_none();
 }
 
 void t_connected(const char *peer_options, unsigned win) {
-    char text[SEG_TEXT];
     t_connect();
     out("S 0:0(0)");
-    snprintf(text, sizeof(text), "S. 0:0(0) ack 1 win %u <%s>", win, peer_options);
-    in(text);
+    in("S. 0:0(0) ack 1 win %u <%s>", win, peer_options);
     out(". 1:1(0) ack 1");
     cr_assert(t_connect_again() == 0);
 }

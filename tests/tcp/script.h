@@ -34,6 +34,7 @@
 
 #include "stack/stack.h"
 
+#define T_TEXT      400   /* longest text of a segment */
 #define T_PORT      5000  /* the stack's, when it listens */
 #define T_PEER_PORT 40000 /* the script's, unless t_peer_port says otherwise */
 
@@ -44,20 +45,25 @@ extern struct stack_config t_cfg;
 void t_setup(void);
 void t_finish(void);
 
-/* ---- the wire ---- */
+/* ---- the wire. Texts are formats as for printf. ---- */
 
-void in(const char *segment);
+void in(const char *segment, ...) __attribute__((format(printf, 1, 2)));
 /* The same with a checksum that is wrong. */
 void in_bad_csum(const char *segment);
 /* An ICMP error that quotes a segment of ours. */
 void in_icmp(uint8_t type, uint8_t code, uint16_t mtu, const char *quoted);
 /* The next segment that the stack sent, now. */
-void out(const char *segment);
+void out(const char *segment, ...) __attribute__((format(printf, 1, 2)));
 /* The next one comes `ms` from now (give or take 1 ms or 1 %), and nothing comes before it. */
-void out_after(double ms, const char *segment);
+void out_after(double ms, const char *segment, ...) __attribute__((format(printf, 2, 3)));
+/* The next one comes at some time within `ms` from now. */
+void out_within(double ms, const char *segment, ...) __attribute__((format(printf, 2, 3)));
 void expect_none(void);
 /* Forgets what has been sent and not yet been looked at; returns how many segments. */
 unsigned t_skip(void);
+/* The relative sequence number up to which the last segment of the stack lets the peer send (for
+ * connections without window scaling). */
+uint32_t t_right_edge(void);
 /* Sequence number, on the wire, of the next unseen segment. */
 uint32_t t_peek_seq(void);
 /* Lets time pass. */
