@@ -38,13 +38,18 @@ enum frame_csum afpacket_csum(const struct virtio_net_hdr *v, uint32_t tp_status
     return FRAME_CSUM_UNKNOWN;
 }
 
-void afpacket_poll_was_empty(struct afpacket *ap) {
-    int err;
+/* Fetches the error that stands at the socket (the interface went down). False: there is none. */
+static bool take_error(struct afpacket *ap) {
+    int err = 0;
     socklen_t len = sizeof(err);
+    return sys_getsockopt(ap->fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err != 0;
+}
+
+void afpacket_poll_was_empty(struct afpacket *ap) {
     if (++ap->empty_polls < EMPTY_POLLS)
         return;
     ap->empty_polls = 0;
-    sys_getsockopt(ap->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+    take_error(ap);
 }
 
 /* TCP flags of a packet whose checksum is TCP's. */
@@ -146,8 +151,8 @@ int afpacket_send(struct link *l, struct pkt *const *p, int n, uint64_t now_ns, 
             ap->blocked_ns = 0;
         } else if (r == -ENOBUFS && p[done]->gso_size > 0 && stop_bypass(ap)) {
             continue;
-        } else if (r == -EINTR) {
-            continue;
+        } else if (r == -EINTR || (r == -ENETDOWN && take_error(ap))) {
+            continue; /* the interface was down, and may be up again */
         } else if ((r == -EAGAIN || r == -ENOBUFS) && !blocked_too_long(ap, now_ns)) {
             return done;
         } else {

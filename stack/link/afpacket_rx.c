@@ -219,7 +219,8 @@ int afpacket_ring_recv(struct link *l, struct frame *f, int max, uint64_t now_ns
             slot = ap->sh->next;
             continue;
         }
-        fill_frame(ap, slot, status, &f[ap->nrx++]);
+        fill_frame(ap, slot, status, &f[ap->nrx]);
+        ap->nrx++;
         slot = slot_after(ap, slot);
     }
     ap->next_queued = 0;
