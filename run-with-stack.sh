@@ -65,14 +65,16 @@ Options, each with the environment variable that does the same for a bare
                                          runs, and restored after
   --pcap FILE       SHIMSTACK_PCAP       write every frame to FILE
   --impair LIST     SHIMSTACK_IMPAIR     impair the link, both ways:
-                                         loss=1%,reorder=1%,dup=1%,corrupt=1%,delay=10ms,
-                                         jitter=2ms,rate=10Mbit,queue=64KB,seed=7
+                                         loss=1%,reorder=1%,reorder-by=5ms,dup=1%,corrupt=1%,
+                                         delay=10ms,jitter=2ms,rate=10Mbit,queue=64KB,seed=7
   --spin US         SHIMSTACK_SPIN       how long a blocking call spins before it sleeps, in
                                          microseconds (0: never)
-  --log LEVEL       SHIMSTACK_LOG        error, info or debug: what the stack says on stderr
+  --log LEVEL       SHIMSTACK_LOG        none, error, info or debug: what the stack says on stderr
+                    SHIMSTACK_STAY=1     the host's keeper stays when nothing is left to keep
 
 Without --if and --addr the host is found by itself: the interface whose alias begins with
-"shimstack " (ip link set dev veth1 alias 'shimstack addr=10.0.0.2/24'), as in the lab, else the
+"shimstack " (ip link set dev veth1 alias 'shimstack addr=10.0.0.2/24', which takes all the
+settings above as words: gw=… mac=… mtu=… take-over), as in the lab; else the
 one Ethernet interface that is up, with the address that the kernel holds on it (which then needs
 --take-over).
 
@@ -82,6 +84,8 @@ The exit status is the program's. 2, with one line on stderr: this script could 
 
 From a shell in a lab host nothing of this is needed:
   ip netns exec host1 env LD_PRELOAD=./libshim.so nc -l 5000
+A host's keeper starts with its first program and leaves with the last; by hand:
+  ip netns exec host1 ./libshim.so keeper
 HELP
 }
 

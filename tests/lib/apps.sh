@@ -23,7 +23,7 @@ RUN=$ROOT/run-with-stack.sh
 APPS=$ROOT/tests/apps
 PY=/usr/bin/python3 # not a version manager's wrapper script
 ADDR=10.0.0.2
-LABNAME=t$$
+LABNAME=${TEST_LAB:-t$$}
 export LC_ALL=C PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 declare -A PID=()
 
@@ -32,9 +32,9 @@ fail() {
     echo "FAIL: $*"
     local f
     for f in "$T"/*.out "$T"/*.err; do
-        [ -s "$f" ] || continue
-        echo "--- ${f##*/} ($(stat -c %s "$f") bytes), its end:"
-        tail -c 1500 "$f" | tail -n 12 | cat -v
+        [ -f "$f" ] && [ -s "$f" ] || continue
+        echo "--- ${f##*/}, $(stat -c %s "$f") bytes"
+        if grep -qI . "$f"; then tail -c 1500 "$f" | tail -n 12; fi
     done
     [ -z "${KEEP_LAB:-}" ] || "$RUN" --lab "$LABNAME" lab status
     exit 1
@@ -67,12 +67,12 @@ await() {
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
 # A program in the background: spawn NAME CMD…; its stdin is $IN (else nothing), its output
-# $T/NAME.out and $T/NAME.err, its pid ${PID[NAME]}.
+# $OUT (else $T/NAME.out) and $T/NAME.err, its pid ${PID[NAME]}.
 spawn() {
     local name=$1
     shift
     # The FIFOs that a case holds open are not the program's to inherit.
-    "$@" <"${IN:-/dev/null}" >"$T/$name.out" 2>"$T/$name.err" 5>&- 6>&- &
+    "$@" <"${IN:-/dev/null}" >"${OUT:-$T/$name.out}" 2>"$T/$name.err" 5>&- 6>&- &
     PID[$name]=$!
 }
 
@@ -83,7 +83,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 # status NAME [SECONDS]: waits for the program's end; its exit status is in $STATUS.
 status() {
     await "${2:-10}" zombie_or_gone "${PID[$1]}" || fail "$1 does not end"
-    wait "${PID[$1]}"
+    wait "${PID[$1]}" 2>/dev/null # bash's own word on a killed job is not wanted
     STATUS=$?
     unset "PID[$1]"
 }
@@ -99,20 +99,23 @@ ends() {
 }
 sleeping() { [[ $(cat "/proc/$1/stat" 2>/dev/null) == *") S "* ]]; }
 
-# The cheapest stream that no mistake leaves unnoticed: a counter-mode key stream.
+# A stream of bytes in which no mistake goes unnoticed: a counter-mode key stream.
 stream() { # bytes
+    need openssl openssl
     openssl enc -aes-128-ctr -K 000102030405060708090a0b0c0d0e0f -iv 0 </dev/zero 2>/dev/null |
         head -c "$1"
 }
-# Its SHA-256, reckoned once per checkout.
-stream_sha() {
-    local cache=$ROOT/build/test-data/stream-$1.sha256
-    if [ ! -s "$cache" ]; then
-        mkdir -p "${cache%/*}"
-        stream "$1" | sha256sum | cut -d' ' -f1 >"$cache.$$"
-        mv "$cache.$$" "$cache"
-    fi
-    cat "$cache"
+# The same as a file, made once, with its SHA-256 beside it: $STREAM and $STREAM_SHA.
+stream_file() { # bytes
+    STREAM=$ROOT/build/test-data/stream-$1
+    mkdir -p "${STREAM%/*}"
+    (
+        flock 9
+        [ ! -s "$STREAM" ] || [ ! -s "$STREAM.sha256" ] || exit 0
+        stream "$1" >"$STREAM" && sha256sum <"$STREAM" | cut -d' ' -f1 >"$STREAM.tmp" &&
+            mv "$STREAM.tmp" "$STREAM.sha256"
+    ) 9>"$STREAM.lock" || fail "cannot make $STREAM"
+    STREAM_SHA=$(cat "$STREAM.sha256")
 }
 
 # Both ends of the lab's veth pair: offloads on|off.
@@ -125,13 +128,14 @@ offload() { # host0|host1 on|off
         fail "ethtool -K on $1"
 }
 
-# Processes of a lab host that this test did not start itself: the keeper.
+# The keepers of a lab host's stack: libshim.so run as a program.
 keepers() { # host0|host1
-    local p mine=" ${PID[*]} "
+    local p
     for p in $(ip netns pids "$LABNAME-$1"); do
-        [[ $mine == *" $p "* ]] || grep -qs '^Name:.*keeper' "/proc/$p/status" && echo "$p"
+        tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q 'libshim\.so keeper' && echo "$p"
     done
 }
+no_keeper() { [ -z "$(keepers "$1")" ]; }
 
 ours() { [[ $PAIRING != *kernel-kernel && $PAIRING != kernel-one-host ]]; }
 client_is_ours() { [[ $PAIRING == ours-* || $PAIRING == one-host ]]; }
@@ -155,17 +159,26 @@ lab_for_pairing() {
     "$RUN" --lab "$LABNAME" lab up "${kernel[@]}" >/dev/null || fail "lab up"
 }
 
+# This case's lab, and those that it made beside it, named after it.
+labs_down() {
+    local lab
+    for lab in $(ip netns list | sed -nE "s/^($1(-[a-z]+)?)-host[01]( .*)?\$/\1/p" | sort -u); do
+        "$RUN" --lab "$lab" lab down >/dev/null
+    done
+}
+
 finish() {
     local rc=$? p
-    for p in "${PID[@]}"; do kill -KILL "$p" 2>/dev/null; done
+    for p in "${PID[@]}" $(jobs -p); do kill -KILL "$p" 2>/dev/null; done
     wait 2>/dev/null
-    if [ -z "${KEEP_LAB:-}" ]; then "$RUN" --lab "$LABNAME" lab down >/dev/null; fi
+    [ -n "${KEEP_LAB:-}" ] || labs_down "$LABNAME"
     rm -rf "$T"
     exit $rc
 }
 
 # run_cases "$@" with the table on stdin: name, pairings (comma-separated, or "all"), seconds, flags
-# ("alone": measures time, or takes the whole machine: nothing beside it).
+# ("alone": measures time, or takes the whole machine: nothing beside it; "long": alone, and only in
+# a long run).
 run_cases() {
     local name pairings seconds flags p
     while read -r name pairings seconds flags; do
@@ -174,8 +187,8 @@ run_cases() {
         pairings=${pairings/#hosts/ours-ours,ours-kernel,kernel-ours}
         if [ "${1:-}" = --list ]; then
             for p in ${pairings//,/ }; do echo "$name $p $seconds ${flags:-together}"; done
-        elif [ "${1:-}" = "$name" ]; then
-            PAIRING=${2:-ours-ours}
+        elif [ "${1:-}" = "$name" ] && [ -n "${2:-}" ]; then
+            PAIRING=$2
             T=$(mktemp -d "/tmp/shimstack-$name.XXXXXX")
             trap finish EXIT
             trap 'exit 143' INT TERM
