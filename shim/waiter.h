@@ -10,6 +10,10 @@
 
 #include "shim/host.h"
 
+/* What an event of a waiter's epoll descriptor is about (data.u32). Not the number: that may have
+ * been moved. */
+enum waiter_tag { WAITER_BELL = 1, WAITER_LINK, WAITER_KEEPER, WAITER_PROGRAM };
+
 struct waiter {
     struct waiter *next_all;   /* all of this process: never unlinked, reused */
     struct waiter *outer;      /* the sleep that this one nests in, same thread */
