@@ -98,6 +98,13 @@ HOOK pid_t forkpty(int *amaster, char *name, const struct termios *tio, const st
 
 /* ---- exec ---- */
 
+static bool has_socket(void) {
+    for (int fd = 0; fd < fdtab_high(); fd++)
+        if (fd_is_sock(fd))
+            return true;
+    return false;
+}
+
 /* Has this process a socket of ours that exec will close? */
 static bool has_cloexec(void) {
     for (int fd = 0; fd < fdtab_high(); fd++) {
@@ -219,7 +226,7 @@ static int spawn_with(spawn_fn spawn, pid_t *pid, const char *path,
     pid_t child = -1;
     size_t n = env_count(envp);
     char *marked[n + 2];
-    bool mark = has_cloexec();
+    bool mark = has_socket(); /* file actions may close any of them */
     if (mark)
         env_mark(envp, n, marked);
     host_fork_prepare();

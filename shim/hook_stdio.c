@@ -30,12 +30,6 @@ static ssize_t cookie_write(void *cookie, const char *buf, size_t len) {
 static int cookie_close(void *cookie) {
     return close((int)(intptr_t)cookie);
 }
-/* A standard stream's descriptor is not the stream's to close when the stream gives way. */
-static int cookie_leave(void *cookie) {
-    (void)cookie;
-    return 0;
-}
-
 static FILE *cookie_open(int fd, const char *mode, cookie_close_function_t *close_fn) {
     FILE *f = fopencookie((void *)(intptr_t)fd, mode,
                           (cookie_io_functions_t){cookie_read, cookie_write, NULL, close_fn});
@@ -67,13 +61,24 @@ static void move_pending(FILE *from, FILE *to) {
     }
 }
 
+/* fclose: by the program (the descriptor goes, too, and the variable must not dangle), or by us
+ * when the stream gives way to the original. */
+static int cookie_close_standard(void *c) {
+    int fd = (int)(intptr_t)c;
+    if (cookie[fd] == NULL)
+        return 0;
+    cookie[fd] = NULL;
+    *variable(fd) = original[fd];
+    return close(fd);
+}
+
 static void use_cookie(int fd) {
     static const char *const mode[3] = {"r", "w", "w"};
     FILE **var = variable(fd);
     /* A program that has given the variable a stream of its own knows what it does. */
     if (cookie[fd] != NULL || *var == NULL || fileno(*var) != fd)
         return;
-    FILE *f = cookie_open(fd, mode[fd], cookie_leave);
+    FILE *f = cookie_open(fd, mode[fd], cookie_close_standard);
     if (f == NULL)
         return;
     if (fd == STDERR_FILENO)
@@ -90,12 +95,11 @@ static void use_original(int fd) {
     if (f == NULL)
         return;
     cookie[fd] = NULL;
-    if (*var != f) /* closed or replaced by the program */
+    if (*var != f) /* replaced by the program */
         return;
     *var = original[fd];
     if (fd != STDIN_FILENO)
         move_pending(f, *var);
-    f->_fileno = -2;
     fclose(f);
 }
 

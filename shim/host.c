@@ -317,10 +317,12 @@ void host_fork_parent(int32_t pid) {
     uint64_t starttime;
     /* The child may have named itself already, and even be gone. */
     if (proc_next(h->st, &iter, &have, &starttime) == embryo && have == 0) {
-        if (pid < 0)
+        /* A child of posix_spawn may have attached by itself after its exec. */
+        starttime = pid < 0 ? 0 : process_starttime(pid);
+        if (pid < 0 || proc_find(h->st, pid, starttime) != PROC_NONE)
             proc_detach(h->st, embryo);
         else
-            proc_set_pid(h->st, embryo, pid, process_starttime(pid));
+            proc_set_pid(h->st, embryo, pid, starttime);
     }
     host_leave(h);
     embryo = PROC_NONE;

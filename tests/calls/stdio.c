@@ -71,3 +71,13 @@ void test_dprintf_socket(void) {
     CHECK(dprintf(fd[0], "%s-%d", "number", 42) == 9);
     CHECK(read_full(fd[1], buf, 9) == 9 && memcmp(buf, "number-42", 9) == 0);
 }
+
+void test_stdout_closed(void) {
+    int fd[2];
+    char buf[8];
+    tcp_pair(fd);
+    CHECK(dup2(fd[0], STDOUT_FILENO) == STDOUT_FILENO && close(fd[0]) == 0);
+    CHECK(fputs("end", stdout) >= 0 && fclose(stdout) == 0);
+    CHECK(read_full(fd[1], buf, sizeof(buf)) == 3); /* and then the end: the descriptor is closed */
+    CHECK_ERR(fcntl(STDOUT_FILENO, F_GETFD), EBADF);
+}
