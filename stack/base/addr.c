@@ -216,10 +216,12 @@ bool mac_parse(const char *text, struct mac *out) {
     struct mac m;
     for (int i = 0; i < 6; i++, text += 3) {
         int hi = hex_digit(text[0]);
-        int lo = hi < 0 ? -1 : hex_digit(text[1]);
+        if (hi < 0)
+            return false;
+        int lo = hex_digit(text[1]);
         if (lo < 0 || text[2] != (i < 5 ? ':' : '\0'))
             return false;
-        m.b[i] = (uint8_t)(hi << 4 | lo);
+        m.b[i] = (uint8_t)(hi * 16 + lo);
     }
     *out = m;
     return true;
