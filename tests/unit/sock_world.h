@@ -89,7 +89,11 @@ static inline void world_run(struct world *w, uint64_t ns) {
             uint64_t n = stack_poll(w->h[i].st, w->h[i].link, w->now_ns, NULL);
             next = n < next ? n : next;
         }
-        /* What one has sent without delay, the other sees in its next turn. */
+        /* What the second has just sent, the first does not know of yet. */
+        for (int i = 0; i < 2; i++) {
+            uint64_t n = link_next_event(w->h[i].link);
+            next = n < next ? n : next;
+        }
         if (next > w->now_ns || ++same > 1000) {
             if (next > end)
                 break;
