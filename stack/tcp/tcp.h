@@ -156,7 +156,9 @@ bool tcp_timer(struct stack *st, struct timer *t);
 void tcp_flush(struct stack *st);
 
 /* Crash repair, in this order: aborts the dirty ones, marks buffers, relinks flows, timers and
- * queues. */
+ * queues. A tcb that a user holds (not an orphan, not in a listener's queue) but whose user is NULL
+ * is closed at the end of relink: the process died between tcp_open or tcp_accept and tcp_set_user,
+ * or between tcp_set_user(NULL) and tcp_close. */
 void tcp_repair_mark(struct stack *st);
 void tcp_repair_relink(struct stack *st);
 /* Invariants of one tcb; returns NULL, or what is wrong (static text). For tests. */
