@@ -8,7 +8,6 @@
  *
  * What overlaps anything already held kills its datagram (V6; RFC 5722 asks it for IPv6, Linux does
  * it for both), unless it repeats a fragment exactly. */
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 

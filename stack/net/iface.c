@@ -2,7 +2,6 @@
  * (ourselves). There is one interface and the loopback; an address is ours on whichever of both a
  * packet arrives (weak host model, RFC 1122 §3.3.4.2, as Linux), but 127.0.0.0/8 never on the wire.
  */
-#include <assert.h>
 #include <errno.h>
 
 #include "stack/net/net_internal.h"

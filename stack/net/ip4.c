@@ -5,7 +5,6 @@
  * Identification: RFC 6864 leaves it free for datagrams that may not be fragmented; receivers
  * merge segments (GRO) whose ids count up. So there is a counter for each (source, destination,
  * protocol), begun at random and shared with nobody: who reads it learns nothing about others. */
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 

@@ -5,7 +5,6 @@
  * (V11) displaces his own entries, not the gateway's. */
 #include "stack/net/neigh.h"
 
-#include <assert.h>
 #include <errno.h>
 
 #include "stack/net/net_internal.h"

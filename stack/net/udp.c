@@ -7,7 +7,6 @@
  * Not here: multicast membership, IP_RECVERR, corking. */
 #include "stack/net/udp.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
