@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 struct real real_table;
@@ -44,16 +43,4 @@ void real_resolve(void) {
     memcpy((char *)&real_table + sizeof(t.socket), (char *)&t + sizeof(t.socket),
            sizeof(t) - sizeof(t.socket));
     __atomic_store_n(&real_table.socket, t.socket, __ATOMIC_RELEASE);
-}
-
-#ifndef __x86_64__
-#error "the trampoline below is written for x86-64 only"
-#endif
-/* stack/link calls the kernel by syscall(2), and `syscall` is one of our hooks. The linker
- * (--wrap=syscall) sends such calls from within libshim.so here instead, and on to the C library.
- * A naked jump, since the arguments are not known. The table is resolved by then: nobody has a link
- * before host_get or the keeper has called REAL. */
-void __wrap_syscall(void);
-__attribute__((naked)) void __wrap_syscall(void) {
-    __asm__("jmp *%c0+real_table(%%rip)" ::"i"(offsetof(struct real, syscall)));
 }
