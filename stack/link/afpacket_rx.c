@@ -252,3 +252,13 @@ void afpacket_ring_resync(struct afpacket *ap) {
         advance(ap);
     ap->nrx = 0;
 }
+
+/* Read without the stack's lock: sh->next may be about to move, and the answer is a hint. */
+bool afpacket_pending(const struct link *l) {
+    const struct afpacket *ap = (const struct afpacket *)l;
+    if (ap->ring != NULL)
+        return (slot_status(slot_at(ap, __atomic_load_n(&ap->sh->next, __ATOMIC_RELAXED))) &
+                TP_STATUS_USER) != 0;
+    char c;
+    return sys_recv(ap->fd, &c, sizeof(c), MSG_DONTWAIT | MSG_PEEK) >= 0;
+}
