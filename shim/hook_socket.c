@@ -51,11 +51,18 @@ static int make_sock(int domain, int type, int protocol) {
     return fd;
 }
 
+/* A new socket of the kernel's own: nobody need look whether it is ours. */
+static int kernels(int fd) {
+    if (fd >= 0)
+        fd_set_kernel(fd);
+    return fd;
+}
+
 HOOK int socket(int domain, int type, int protocol) {
     if (domain == AF_INET6) /* as a host without IPv6: programs then take IPv4 */
         return (int)hook_ret(-EAFNOSUPPORT);
     if (domain != AF_INET)
-        return REAL(socket)(domain, type, protocol);
+        return kernels(REAL(socket)(domain, type, protocol));
     int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (kind == SOCK_RAW) {
         host_say_once("raw IPv4 sockets are not served; socket() fails with EPERM");
@@ -68,7 +75,12 @@ HOOK int socket(int domain, int type, int protocol) {
 }
 
 HOOK int socketpair(int domain, int type, int protocol, int sv[2]) {
-    return REAL(socketpair)(domain, type, protocol, sv);
+    int r = REAL(socketpair)(domain, type, protocol, sv);
+    if (r == 0) {
+        kernels(sv[0]);
+        kernels(sv[1]);
+    }
+    return r;
 }
 
 static int bind_once(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len) {
@@ -200,14 +212,14 @@ static int do_accept(int fd, struct sock *so, struct sockaddr *addr, socklen_t *
 HOOK int accept(int fd, __SOCKADDR_ARG addr, socklen_t *len) {
     struct sock *so = fd_sock(fd);
     if (so == NULL)
-        return REAL(accept)(fd, addr.__sockaddr__, len);
+        return kernels(REAL(accept)(fd, addr.__sockaddr__, len));
     return (int)hook_ret(do_accept(fd, so, addr.__sockaddr__, len, 0));
 }
 
 HOOK int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags) {
     struct sock *so = fd_sock(fd);
     if (so == NULL)
-        return REAL(accept4)(fd, addr.__sockaddr__, len, flags);
+        return kernels(REAL(accept4)(fd, addr.__sockaddr__, len, flags));
     return (int)hook_ret(do_accept(fd, so, addr.__sockaddr__, len, flags));
 }
 
