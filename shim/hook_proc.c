@@ -25,14 +25,31 @@
 
 /* ---- fork ---- */
 
+static __thread bool forking; /* this thread, through a hook below */
+
+/* First thing in the child: as an atfork handler, registered before the program's own, which may
+ * close sockets already. (_Fork runs no handlers, hence the second call.) */
+static void fork_child(void) {
+    if (!forking)
+        return;
+    forking = false;
+    host_fork_child();
+    epoll_fork_child();
+}
+
+__attribute__((constructor)) static void register_fork_child(void) {
+    pthread_atfork(NULL, NULL, fork_child);
+}
+
 static pid_t fork_with(pid_t (*real_fork)(void)) {
     host_fork_prepare();
+    forking = true;
     pid_t pid = real_fork();
     int saved = errno;
     if (pid == 0) {
-        host_fork_child();
-        epoll_fork_child();
+        fork_child();
     } else {
+        forking = false;
         host_fork_parent(pid);
     }
     errno = saved;
