@@ -22,12 +22,13 @@ int flow_init(struct stack *st, uint32_t buckets) {
     t->port_key = rand_key(&st->rand);
     for (unsigned i = 0; i < FLOW_PORT_SLOTS; i++) /* RFC 6056 §3.3.4: begun at random */
         t->port_next[i] = (uint32_t)rand_u64(&st->rand);
-    struct flow_list *lists = arena_alloc(&st->arena, 3 * buckets * sizeof(*lists), sizeof(void *));
+    size_t n = buckets;
+    struct flow_list *lists = arena_alloc(&st->arena, 3 * n * sizeof(*lists), sizeof(void *));
     if (lists == NULL)
         return -ENOMEM;
     t->chain = lists;
-    t->port_bound = lists + buckets;
-    t->port_conn = lists + 2 * buckets;
+    t->port_bound = lists + n;
+    t->port_conn = lists + 2 * n;
     return 0;
 }
 
@@ -106,6 +107,7 @@ static struct flow_node *spread_over(struct flow_table *t, struct flow_node *fir
     uint32_t count = 0;
     for (n = first; n != NULL; n = LIST_NEXT(n, chain))
         count += n->spread && !n->deaf && key_eq(&n->key, k);
+    assert(count > 0); /* `first` is one */
     uint64_t h = siphash(&t->port_key, &packet->remote, sizeof(packet->remote));
     uint32_t pick = (uint32_t)(h % count);
     for (n = first; n != NULL; n = LIST_NEXT(n, chain)) {

@@ -25,7 +25,7 @@ static struct net_config with_defaults(const struct net_config *cfg) {
 size_t net_mem_size(const struct net_config *cfg) {
     struct net_config c = with_defaults(cfg);
     return sizeof(struct net) + neigh_mem_size(c.neigh_max) + frag_mem_size(c.frags_max) +
-           3 * c.flow_buckets * sizeof(struct flow_list) + 1024; /* alignment */
+           (size_t)3 * c.flow_buckets * sizeof(struct flow_list) + 1024; /* alignment */
 }
 
 uint32_t net_timers_max(const struct net_config *cfg) {

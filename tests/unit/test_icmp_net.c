@@ -152,8 +152,7 @@ Test(icmp, errors_and_their_errno) {
     struct net_config cfg = fx_config();
     struct stack *st = fx_new(&cfg);
     static const struct {
-        uint8_t type, code;
-        int error;
+        uint8_t type, code, error;
         bool hard;
     } cases[] = {
         {3, 0, ENETUNREACH, false},   {3, 1, EHOSTUNREACH, false},  {3, 2, ENOPROTOOPT, true},
@@ -319,7 +318,7 @@ Test(icmp, v24_common_limit_has_jitter) {
     }
     cr_assert_neq(min, max);
     cr_assert_geq(sum / 50, ICMP_GLOBAL_BURST / 2);
-    cr_assert_leq(sum / 50, ICMP_GLOBAL_BURST * 2);
+    cr_assert_leq(sum / 50, ICMP_GLOBAL_BURST * 2ull);
     /* A destination over its own limit takes nothing of what others share. */
     st->now_ns += 10 * SEC;
     for (int i = 0; i < 5000; i++)

@@ -335,7 +335,7 @@ Test(ip4, broadcast_and_multicast_have_their_macs) {
 
 static uint16_t id_to(struct stack *st, struct addr dst, uint8_t proto, unsigned segs) {
     struct ip_out io = {.dst = dst, .proto = proto, .df = true};
-    struct pkt *p = fx_pkt(st, segs * 1000);
+    struct pkt *p = fx_pkt(st, (size_t)segs * 1000);
     if (segs > 1) {
         p->gso_type = GSO_TCP4;
         p->gso_size = 1000;
