@@ -140,6 +140,15 @@ static bool blocked_too_long(struct afpacket *ap, uint64_t now_ns) {
     return now_ns - ap->blocked_ns > BLOCKED_MAX_NS;
 }
 
+/* The packet drew error `r`, for a reason that is gone now. */
+static bool try_again(struct afpacket *ap, const struct pkt *p, int r) {
+    if (r == -ENOBUFS && p->gso_size > 0)
+        return stop_bypass(ap);
+    if (r == -ENETDOWN) /* it was down, and may be up again */
+        return take_error(ap);
+    return r == -EINTR;
+}
+
 int afpacket_send(struct link *l, struct pkt *const *p, int n, uint64_t now_ns, uint64_t *dropped) {
     struct afpacket *ap = afpacket_of(l);
     int done = 0;
@@ -149,16 +158,14 @@ int afpacket_send(struct link *l, struct pkt *const *p, int n, uint64_t now_ns, 
         if (r > 0) {
             done += r;
             ap->blocked_ns = 0;
-        } else if (r == -ENOBUFS && p[done]->gso_size > 0 && stop_bypass(ap)) {
             continue;
-        } else if (r == -EINTR || (r == -ENETDOWN && take_error(ap))) {
-            continue; /* the interface was down, and may be up again */
-        } else if ((r == -EAGAIN || r == -ENOBUFS) && !blocked_too_long(ap, now_ns)) {
-            return done;
-        } else {
-            done++; /* ENETDOWN, EMSGSIZE, …: nothing to wait for */
-            ++*dropped;
         }
+        if (try_again(ap, p[done], r))
+            continue;
+        if ((r == -EAGAIN || r == -ENOBUFS) && !blocked_too_long(ap, now_ns))
+            return done;
+        done++; /* ENETDOWN, EMSGSIZE, ...: nothing to wait for */
+        ++*dropped;
     }
     return done;
 }
@@ -226,7 +233,7 @@ void afpacket_resync(struct link *l) {
 
 void afpacket_update_stats(struct link *l) {
     struct afpacket *ap = afpacket_of(l);
-    struct tpacket_stats st;
+    struct tpacket_stats st = {0};
     socklen_t len = sizeof(st);
     if (sys_getsockopt(ap->fd, SOL_PACKET, PACKET_STATISTICS, &st, &len) == 0)
         ap->sh->ring_drops += st.tp_drops;

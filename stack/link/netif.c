@@ -47,7 +47,7 @@ static uint32_t get_gso_max(uint32_t index) {
     union {
         struct nlmsghdr h;
         uint8_t b[16384];
-    } answer;
+    } answer = {.h = {0}};
     uint32_t max = 0;
 
     int fd = sys_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);

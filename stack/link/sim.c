@@ -17,7 +17,7 @@
 #include "stack/wire/eth.h"
 
 #define SIM_QUEUE_MEM  (32u << 20) /* a direction's frames on the way */
-#define SIM_LINEAR_MAX 4096u       /* larger frames show only their head */
+#define SIM_LINEAR_MAX 2048u       /* larger frames show only their head */
 #define SIM_HEAD       192u
 
 struct sim_rx {

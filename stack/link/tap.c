@@ -53,6 +53,7 @@ static void write_record(struct tap_link *t, uint64_t now_ns, struct iovec *iov,
                        .len = len};
     iov[0] = (struct iovec){&r, sizeof(r)};
     (void)!sys_writev(t->fd, iov, niov); /* see above: a record may be lost */
+    iov[0] = (struct iovec){NULL, 0};
 }
 
 /* Writes received frame `i` with `got` bytes of its rest, which lie in the vector. */
@@ -172,7 +173,7 @@ static bool make_file_header(uint8_t out[static FILE_HEADER_LEN]) {
 /* Begins the file, or sees that what is there can be continued. NULL, or what is wrong. */
 static const char *begin_file(int fd) {
     uint8_t want[FILE_HEADER_LEN], have[FILE_HEADER_LEN];
-    struct stat sb;
+    struct stat sb = {0};
     const char *why = NULL;
 
     if (!make_file_header(want))
