@@ -16,11 +16,11 @@
 #include "shim/real.h"
 #include "shim/segment.h"
 
-#define ATTACH_TRIES      40
-#define ATTACH_TIMEOUT_S  10
-#define ORPHAN_PATIENCE   150 /* times ORPHAN_STEP_NS: for another process to start the successor */
-#define ORPHAN_STEP_NS    10000000ull
-#define NAME_PREFIX       "@shimstack/"
+#define ATTACH_TRIES     40
+#define ATTACH_TIMEOUT_S 10
+#define ORPHAN_PATIENCE  150 /* times ORPHAN_STEP_NS: for another process to start the successor */
+#define ORPHAN_STEP_NS   10000000ull
+#define NAME_PREFIX      "@shimstack/"
 
 uint64_t process_starttime(int32_t pid) {
     char path[32], text[512];
@@ -158,8 +158,8 @@ int attach_request(int ctl, enum control_op op, struct control_reply *reply, int
         struct cmsghdr align;
         char room[CMSG_SPACE(2 * sizeof(int))];
     } c;
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c,
-                       .msg_controllen = sizeof(c)};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
     ssize_t n;
     do
         n = REAL(recvmsg)(ctl, &m, MSG_CMSG_CLOEXEC);
@@ -184,7 +184,8 @@ static void drop_all(struct host *h) {
 
 static int no_room(struct host *h, char *err, size_t errlen) {
     drop_all(h);
-    snprintf(err, errlen, "no room for the shim's own descriptors: raise RLIMIT_NOFILE (ulimit -n)");
+    snprintf(err, errlen,
+             "no room for the shim's own descriptors: raise RLIMIT_NOFILE (ulimit -n)");
     return -EMFILE;
 }
 

@@ -64,7 +64,7 @@ uint32_t config_key_bit(const char *key);
 int config_pick_interface(const struct config *cfg, const struct netif *ifs, int n, char *err,
                           size_t errlen);
 /* Does it all fit together? 0 or -errno and err. */
-int config_check(const struct config *cfg, const struct netif *nif,
-                 const struct netif_addr *kernel, int n, char *err, size_t errlen);
+int config_check(const struct config *cfg, const struct netif *nif, const struct netif_addr *kernel,
+                 int n, char *err, size_t errlen);
 
 #endif

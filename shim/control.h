@@ -1,7 +1,7 @@
-/* What programs and the keeper say to each other over "\0shimstack/IF" (SOCK_SEQPACKET): one request,
- * one reply, any number of times. The connection stays open for as long as the process lives: its
- * closing tells the process that the keeper died. (The keeper learns of a process's death by a
- * pidfd, since fork hands the connection on.) */
+/* What programs and the keeper say to each other over "\0shimstack/IF" (SOCK_SEQPACKET): one
+ * request, one reply, any number of times. The connection stays open for as long as the process
+ * lives: its closing tells the process that the keeper died. (The keeper learns of a process's
+ * death by a pidfd, since fork hands the connection on.) */
 #ifndef SHIM_CONTROL_H
 #define SHIM_CONTROL_H
 
@@ -27,9 +27,9 @@ struct control_request {
 
 struct control_reply {
     uint32_t magic;
-    int32_t error; /* 0, or an errno: then text says what is wrong */
-    uint64_t id;   /* of the segment */
-    uint32_t proc; /* ATTACH: index of the new process entry */
+    int32_t error;     /* 0, or an errno: then text says what is wrong */
+    uint64_t id;       /* of the segment */
+    uint32_t proc;     /* ATTACH: index of the new process entry */
     uint32_t old_proc; /* of the image before exec, PROC_NONE: none */
     int32_t keeper_pid;
     char build_id[24];

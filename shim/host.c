@@ -123,9 +123,10 @@ static int rejoin(struct host *h) {
     struct control_reply r;
     int e = attach_request(ctl, CONTROL_REJOIN, &r, NULL);
     if (e == 0 && r.id != h->sh->id) {
-        host_say_once("the keeper of %s was lost, and another stack runs there now: the connections "
-                      "of this program will suffer",
-                      h->sh->cfg.ifname);
+        host_say_once(
+            "the keeper of %s was lost, and another stack runs there now: the connections "
+            "of this program will suffer",
+            h->sh->cfg.ifname);
         atomic_store(&h->sh->keeper_stopped, 1);
         e = -ESTALE;
     }
@@ -272,8 +273,8 @@ static uint64_t leave(struct host *h, uint64_t deadline_ns) {
         wait_ring(h, l.bells[i]);
     if (__builtin_expect(l.nbells == LEAVE_BELLS, 0))
         ring_rest(h);
-    bool lost = l.ring_keeper && !bell_ring(h, BELL_KEEPER) &&
-                atomic_load(&h->sh->keeper_stopped) == 0;
+    bool lost =
+        l.ring_keeper && !bell_ring(h, BELL_KEEPER) && atomic_load(&h->sh->keeper_stopped) == 0;
     signals_release();
     if (__builtin_expect(lost, 0))
         host_keeper_lost(h);

@@ -40,20 +40,21 @@ struct shared {
     uint64_t id; /* random: tells this host's segment from another's */
     struct config cfg;
     struct stack *st;
-    void *impair_mem; /* NULL: none */
+    void *impair_mem;        /* NULL: none */
     int64_t clock_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC at start */
     uint32_t ifindex;
     bool arp_taken; /* take-over: the kernel's ARP was on, and is to be so again */
     struct afpacket_shared packet;
 
-    _Alignas(64) pthread_mutex_t lock; /* robust, process-shared */
+    _Alignas(64) pthread_mutex_t lock;  /* robust, process-shared */
     _Atomic int32_t lock_tid, lock_pid; /* who holds it, for the one that waits too long */
     _Atomic uint32_t lock_seq;          /* counts the times it was taken */
-    _Atomic int32_t stop_pid;           /* was stopped within the lock: stops itself again on leaving */
+    _Atomic int32_t stop_pid; /* was stopped within the lock: stops itself again on leaving */
 
-    _Alignas(64) _Atomic uint64_t activity; /* (lock) counts the entries: something may have changed */
-    _Atomic uint64_t next_ns;        /* (lock) the stack's and the link's next deadline */
-    _Atomic uint64_t driven_ns;      /* (lock) when an application last looked at the link */
+    _Alignas(
+        64) _Atomic uint64_t activity; /* (lock) counts the entries: something may have changed */
+    _Atomic uint64_t next_ns;          /* (lock) the stack's and the link's next deadline */
+    _Atomic uint64_t driven_ns;        /* (lock) when an application last looked at the link */
     _Atomic uint64_t driver_wake_ns; /* (lock) a sleeping thread will wake for the deadline then */
     _Atomic uint64_t keeper_wake_ns; /* the keeper sleeps until then at most */
 
@@ -69,10 +70,10 @@ struct host {
     struct stack *st;
     struct link *link;   /* with impairment and tap around it */
     struct link *packet; /* AF_PACKET itself */
-    int packet_fd; /* high, close-on-exec, protected from the program's close() */
-    int memfd;     /* for the keeper that succeeds a killed one */
-    int ctl_fd;    /* connection to the keeper: closed by its death */
-    int bell_fd;   /* for ringing others */
+    int packet_fd;       /* high, close-on-exec, protected from the program's close() */
+    int memfd;           /* for the keeper that succeeds a killed one */
+    int ctl_fd;          /* connection to the keeper: closed by its death */
+    int bell_fd;         /* for ringing others */
     uint32_t proc;
     int32_t pid;
     bool keeper;         /* this process is the keeper */

@@ -51,7 +51,8 @@ static void log_line(struct keeper *k, uint64_t at_ns, const char *text) {
                      (unsigned long long)(at_ns / 1000000000u),
                      (unsigned long long)(at_ns % 1000000000u / 1000u), text);
     if (n > 0)
-        (void)!REAL(write)(k->log_fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+        (void)!REAL(write)(k->log_fd, line,
+                           (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
 void keeper_log(struct keeper *k, const char *fmt, ...) {

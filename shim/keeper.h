@@ -25,13 +25,13 @@ struct keeper {
     int deaths; /* an epoll of all pidfds, so that they can be dealt with first */
     int log_fd; /* -1: none */
     uint64_t log_cursor;
-    bool link_watched;   /* the packet socket is in ep */
-    bool link_gone;      /* the interface was deleted */
+    bool link_watched; /* the packet socket is in ep */
+    bool link_gone;    /* the interface was deleted */
     bool leaving;
-    bool busy;           /* applications drive: look again in a moment */
-    uint64_t stuck_ns;   /* since when lock_seq has been stuck_seq with the lock taken */
+    bool busy;         /* applications drive: look again in a moment */
+    uint64_t stuck_ns; /* since when lock_seq has been stuck_seq with the lock taken */
     uint32_t stuck_seq;
-    uint64_t idle_ns;    /* since when nothing is left; 0: something is */
+    uint64_t idle_ns; /* since when nothing is left; 0: something is */
     struct watched *watched;
     uint32_t max_watched;
 };

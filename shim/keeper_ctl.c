@@ -106,8 +106,11 @@ void keeper_ctl_request(struct keeper *k, int conn) {
         REAL(close)(conn); /* the end, or a stranger */
         return;
     }
-    struct control_reply r = {.magic = CONTROL_MAGIC, .id = k->host.sh->id, .proc = PROC_NONE,
-                              .old_proc = PROC_NONE, .keeper_pid = getpid()};
+    struct control_reply r = {.magic = CONTROL_MAGIC,
+                              .id = k->host.sh->id,
+                              .proc = PROC_NONE,
+                              .old_proc = PROC_NONE,
+                              .keeper_pid = getpid()};
     memcpy(r.build_id, k->host.sh->build_id, sizeof(r.build_id));
     memcpy(r.ifname, k->host.sh->cfg.ifname, sizeof(r.ifname));
     bool fds = false;

@@ -107,8 +107,8 @@ static int create_host(struct keeper *k, const struct config *cfg, char *err, si
     struct addr addrs[NET_MAX_ADDRS];
     for (int i = 0; i < cfg->naddrs; i++)
         addrs[i] = cfg->addr[i].addr;
-    h->packet_fd = afpacket_open(cfg->ifname, &cfg->mac, addrs, cfg->naddrs, &sh->packet, err,
-                                 errlen);
+    h->packet_fd =
+        afpacket_open(cfg->ifname, &cfg->mac, addrs, cfg->naddrs, &sh->packet, err, errlen);
     if (h->packet_fd < 0)
         return h->packet_fd;
     sh->ifindex = sh->packet.ifindex;
@@ -315,4 +315,5 @@ __attribute__((naked)) void shim_main(void) {
 }
 
 /* Makes the kernel load the dynamic loader when libshim.so is executed. */
-__attribute__((used, section(".interp"))) static const char interp[] = "/lib64/ld-linux-x86-64.so.2";
+__attribute__((used, section(".interp"))) static const char interp[] =
+    "/lib64/ld-linux-x86-64.so.2";

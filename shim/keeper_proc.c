@@ -78,7 +78,8 @@ void keeper_procs_sync(struct keeper *k) {
     free(fresh);
 }
 
-/* Is the entry still the one that the pidfd was opened for? A process that execs changes entries. */
+/* Is the entry still the one that the pidfd was opened for? A process that execs changes entries.
+ */
 static bool is_current(struct keeper *k, uint32_t proc) {
     uint32_t iter = proc;
     int32_t pid = -1;

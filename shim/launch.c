@@ -1,8 +1,8 @@
-/* Theory of operation. The program must not notice: no child that its wait() would find, no SIGCHLD,
- * no descriptor, no thread, no fork handler run. So an intermediate child is made by clone(2) with
- * no exit signal, sharing memory (nothing is copied) while we wait; it makes the keeper the same way
- * and exits, so that the keeper is init's child. All signals are blocked meanwhile. The keeper's own
- * image resets what it inherits. */
+/* Theory of operation. The program must not notice: no child that its wait() would find, no
+ * SIGCHLD, no descriptor, no thread, no fork handler run. So an intermediate child is made by
+ * clone(2) with no exit signal, sharing memory (nothing is copied) while we wait; it makes the
+ * keeper the same way and exits, so that the keeper is init's child. All signals are blocked
+ * meanwhile. The keeper's own image resets what it inherits. */
 #include "shim/launch.h"
 
 #include <dlfcn.h>

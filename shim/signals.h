@@ -10,9 +10,9 @@
 
 /* This thread's side of it. */
 struct signals_thread {
-    int32_t depth;     /* > 0: inside the stack */
-    bool deferred;     /* signals wait, blocked, to be let in (`held` in signals.c) */
-    bool cancel_off;   /* pthread cancellation was switched off by signals_hold */
+    int32_t depth;   /* > 0: inside the stack */
+    bool deferred;   /* signals wait, blocked, to be let in (`held` in signals.c) */
+    bool cancel_off; /* pthread cancellation was switched off by signals_hold */
     bool seen, seen_without_restart;
     void (*nudge)(void); /* set while this thread is about to sleep: called after a handler */
 };

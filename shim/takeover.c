@@ -53,7 +53,8 @@ int takeover_begin(const char *ifname, uint32_t ifindex, bool wanted, bool *take
     snprintf(err, errlen,
              "cannot switch the kernel's ARP off on %s: %s%s; or free the address: "
              "ip addr flush dev %s",
-             ifname, strerror(-r), r == -EPERM ? " (needs CAP_NET_ADMIN: run as root)" : "", ifname);
+             ifname, strerror(-r), r == -EPERM ? " (needs CAP_NET_ADMIN: run as root)" : "",
+             ifname);
     *taken = false;
     return r;
 }

@@ -29,12 +29,12 @@
 #include "shim/signals.h"
 #include "shim/waiter.h"
 
-#define EPOLL_KFDS_MAX  4  /* as many of the program's descriptors go into the thread's epoll */
-#define KFDS_ON_STACK   64
-#define SPIN_LOOKS      16 /* looks between two readings of the clock */
-#define SPIN_SCORE_MAX  8
-#define NAP_NS          1000000u /* where there is no waiter to be had */
-#define POLL_ALWAYS     ((uint32_t)(POLLERR | POLLHUP))
+#define EPOLL_KFDS_MAX 4 /* as many of the program's descriptors go into the thread's epoll */
+#define KFDS_ON_STACK  64
+#define SPIN_LOOKS     16 /* looks between two readings of the clock */
+#define SPIN_SCORE_MAX 8
+#define NAP_NS         1000000u /* where there is no waiter to be had */
+#define POLL_ALWAYS    ((uint32_t)(POLLERR | POLLHUP))
 
 enum wait_kind { FOR_SOCK, FOR_RECV, FOR_POLL, FOR_SET };
 
@@ -226,8 +226,7 @@ static uint32_t unregister_watches(struct host *h, struct waiter *w, struct wait
     watchset_wake(w->ws);
     if (wf->kind == FOR_POLL) {
         for (nfds_t i = 0; i < wf->n; i++) {
-            struct watch *x =
-                wf->socks[i] != NULL ? watch_find(w->ws, wf->socks[i], i) : NULL;
+            struct watch *x = wf->socks[i] != NULL ? watch_find(w->ws, wf->socks[i], i) : NULL;
             if (x != NULL)
                 watch_del(h->st, x);
         }
@@ -268,7 +267,7 @@ static int epoll_sleep(int ep, struct epoll_event *ev, int max, uint64_t wake_ns
     int ms = -1;
     if (ts != NULL)
         ms = ts->tv_sec > 1000000 ? 1000000000
-                                   : (int)(ts->tv_sec * 1000 + (ts->tv_nsec + 999999) / 1000000);
+                                  : (int)(ts->tv_sec * 1000 + (ts->tv_nsec + 999999) / 1000000);
     return REAL(epoll_pwait)(ep, ev, max, ms, mask);
 }
 
@@ -448,13 +447,18 @@ static int run(struct host *h, struct wait_for *wf, uint64_t deadline_ns) {
 
 int wait_sock(struct host *h, struct sock *so, uint32_t events, uint64_t deadline_ns,
               bool restartable) {
-    struct wait_for wf = {.kind = FOR_SOCK, .so = so, .events = events, .any_handler = !restartable};
+    struct wait_for wf = {
+        .kind = FOR_SOCK, .so = so, .events = events, .any_handler = !restartable};
     return run(h, &wf, deadline_ns);
 }
 
 int wait_recv(struct host *h, struct sock *so, const struct iovec *iov, int niov,
               uint64_t deadline_ns, size_t *got) {
-    struct wait_for wf = {.kind = FOR_RECV, .so = so, .events = POLLIN, .iov = iov, .niov = niov,
+    struct wait_for wf = {.kind = FOR_RECV,
+                          .so = so,
+                          .events = POLLIN,
+                          .iov = iov,
+                          .niov = niov,
                           .any_handler = false};
     int r = run(h, &wf, deadline_ns);
     *got = wf.got;
@@ -464,8 +468,8 @@ int wait_recv(struct host *h, struct sock *so, const struct iovec *iov, int niov
 int wait_set(struct host *h, struct watchset *ws, int epfd, uint64_t deadline_ns,
              const sigset_t *sigmask) {
     struct pollfd kfd[2] = {{.fd = epfd, .events = POLLIN}};
-    struct wait_for wf = {.kind = FOR_SET, .ws = ws, .kfds = kfd, .nk = 1, .any_handler = true,
-                          .sigmask = sigmask};
+    struct wait_for wf = {
+        .kind = FOR_SET, .ws = ws, .kfds = kfd, .nk = 1, .any_handler = true, .sigmask = sigmask};
     return run(h, &wf, deadline_ns);
 }
 
@@ -502,8 +506,13 @@ int wait_poll(struct host *h, struct pollfd *fds, struct sock *const *so, nfds_t
     if (h == NULL)
         return poll_kernel_only(fds, n, deadline_ns, sigmask);
     struct pollfd few[KFDS_ON_STACK + 1];
-    struct wait_for wf = {.kind = FOR_POLL, .fds = fds, .socks = so, .n = n, .kfds = few,
-                          .any_handler = true, .sigmask = sigmask};
+    struct wait_for wf = {.kind = FOR_POLL,
+                          .fds = fds,
+                          .socks = so,
+                          .n = n,
+                          .kfds = few,
+                          .any_handler = true,
+                          .sigmask = sigmask};
     size_t size = (n + 1) * sizeof(*few);
     if (n > KFDS_ON_STACK) { /* not malloc: poll may be called in a signal handler */
         wf.kfds = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -22,8 +22,8 @@
 int wait_sock(struct host *h, struct sock *so, uint32_t events, uint64_t deadline_ns,
               bool restartable);
 
-/* The same for a reader of a stream with a buffer to lend (frame → application). *got > 0: bytes are
- * in the buffer already. */
+/* The same for a reader of a stream with a buffer to lend (frame → application). *got > 0: bytes
+ * are in the buffer already. */
 int wait_recv(struct host *h, struct sock *so, const struct iovec *iov, int niov,
               uint64_t deadline_ns, size_t *got);
 
@@ -41,7 +41,8 @@ int wait_set(struct host *h, struct watchset *ws, int epfd, uint64_t deadline_ns
 /* Wakes whoever sleeps on that bell. Async-signal-safe, never blocks. */
 void wait_ring(struct host *h, uint32_t bell);
 
-/* In a fork child: this thread's waiter is the parent's; forget it. At thread exit: give it back. */
+/* In a fork child: this thread's waiter is the parent's; forget it. At thread exit: give it back.
+ */
 void wait_fork_child(void);
 
 #endif

@@ -1,6 +1,6 @@
-/* A waiter: what one thread sleeps with. Made at its first sleep, kept for the next, given back when
- * the thread ends. A signal handler that runs during the sleep may wait itself, so a thread has as
- * many as its sleeps nest. */
+/* A waiter: what one thread sleeps with. Made at its first sleep, kept for the next, given back
+ * when the thread ends. A signal handler that runs during the sleep may wait itself, so a thread
+ * has as many as its sleeps nest. */
 #ifndef SHIM_WAITER_H
 #define SHIM_WAITER_H
 
@@ -15,16 +15,16 @@
 enum waiter_tag { WAITER_BELL = 1, WAITER_LINK, WAITER_KEEPER, WAITER_PROGRAM };
 
 struct waiter {
-    struct waiter *next_all;   /* all of this process: never unlinked, reused */
-    struct waiter *outer;      /* the sleep that this one nests in, same thread */
+    struct waiter *next_all; /* all of this process: never unlinked, reused */
+    struct waiter *outer;    /* the sleep that this one nests in, same thread */
     _Atomic bool used;
-    int ep, bell_fd;           /* epoll over link, bell and keeper; both the shim's own */
+    int ep, bell_fd; /* epoll over link, bell and keeper; both the shim's own */
     uint32_t bell;
     struct watchset *ws;
-    uint64_t generation;       /* of the keeper's connection that is in ep */
-    int kept_epfd;             /* the program's epoll descriptor that is in ep, -1: none */
-    uintptr_t frame;           /* of the wait that uses it; 0: none */
-    struct sock *held;         /* a reference for the length of the wait */
+    uint64_t generation;        /* of the keeper's connection that is in ep */
+    int kept_epfd;              /* the program's epoll descriptor that is in ep, -1: none */
+    uintptr_t frame;            /* of the wait that uses it; 0: none */
+    struct sock *held;          /* a reference for the length of the wait */
     struct watchset *sleeps_on; /* (stack's lock) the program's epoll instance that it waits for */
 };
 
