@@ -14,7 +14,7 @@
 #
 # Installs what is missing, builds what is needed, prints a line per test with its time, keeps logs
 # in build/test-logs, ends with "N passed, N failed" and status 0 if none failed.
-# shellcheck disable=SC2317  # the tests are called by name
+# shellcheck disable=SC2016,SC2317  # sh -c has arguments of its own; the tests are called by name
 set -u
 cd "$(dirname "$0")/.." || exit 2
 ROOT=$PWD
@@ -166,20 +166,12 @@ group_fuzz() {
     local f name targets=() seconds
     for f in tests/fuzz/fuzz_*.c; do [ -e "$f" ] && targets+=("$(basename "$f" .c)"); done
     [ ${#targets[@]} -gt 0 ] || return 0
-    seconds=$((${LONG:+10} * 60 * JOBS / ${#targets[@]}))
+    seconds=$(((LONG ? 600 : 60) * JOBS / ${#targets[@]}))
     for name in "${targets[@]}"; do
         mkdir -p "$FUZZ/corpus/$name"
         echo "fuzz/${name#fuzz_} $((seconds + 60)) $FUZZ/$name -max_total_time=$seconds -rss_limit_mb=2048" \
             "-artifact_prefix=$LOGS/ -print_final_stats=1 $FUZZ/corpus/$name"
     done | side_by_side
-}
-
-tidy() {
-    local files
-    files=$(find stack shim tests/unit tests/tcp tests/sim bench -name '*.c' | sort)
-    # Compile commands of the whole tree lie in two builds: the shim in one, the tests in the other.
-    # shellcheck disable=SC2086
-    clang-tidy --quiet -p "$1" $files
 }
 
 group_checks() {

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2015,SC2034  # "a && b || fail" is meant; the cases use what is set here
 # What the tests in tests/apps share: a lab of their own per case and pairing, programs in the
 # background with their output in files, and waiting for events instead of sleeping.
 #
