@@ -33,7 +33,9 @@ struct stack *stack_init(void *mem, size_t size, const struct stack_config *cfg,
                          const uint8_t seed[static 16], uint64_t now_ns);
 
 /* To be called at each entry before sock_ calls, so that they see the time. */
-static inline void stack_set_time(struct stack *st, uint64_t now_ns) { st->now_ns = now_ns; }
+static inline void stack_set_time(struct stack *st, uint64_t now_ns) {
+    st->now_ns = now_ns;
+}
 
 /* Takes in what the link has (bounded: POLL_FRAMES_MAX), runs expired timers, sends what is due.
  * Returns when it wants to be called again at the latest (TIME_NEVER: only when frames come).

@@ -1,6 +1,6 @@
-/* Sockets: what a descriptor stands for, whatever its protocol, and who waits for it. Calls take and
- * give Linux's own structures and numbers (sockaddr, SOL_SOCKET …) and return −errno; none blocks:
- * −EAGAIN means that the caller may wait for sock_ready.
+/* Sockets: what a descriptor stands for, whatever its protocol, and who waits for it. Calls take
+ * and give Linux's own structures and numbers (sockaddr, SOL_SOCKET …) and return −errno; none
+ * blocks: −EAGAIN means that the caller may wait for sock_ready.
  *
  * A struct sock is shared by all processes of the host that hold a descriptor of it. References
  * are counted per process (struct proc), so that a process that dies gives back what it held. */
@@ -71,8 +71,8 @@ int sock_listen(struct stack *st, struct sock *so, int backlog);
  * error that ended it. */
 int sock_connect(struct stack *st, struct sock *so, const struct sockaddr *sa, socklen_t len);
 /* A new sock with one reference for proc; sa may be NULL. */
-int sock_accept(struct stack *st, struct sock *so, uint32_t proc, uint64_t ino,
-                struct sockaddr *sa, socklen_t *len, struct sock **out);
+int sock_accept(struct stack *st, struct sock *so, uint32_t proc, uint64_t ino, struct sockaddr *sa,
+                socklen_t *len, struct sock **out);
 /* flags: the MSG_ ones; MSG_DONTWAIT, MSG_NOSIGNAL are the caller's. SIGPIPE is the caller's to
  * raise on -EPIPE. A partial send returns what was taken. */
 ssize_t sock_send(struct stack *st, struct sock *so, const struct msghdr *msg, int flags);
@@ -112,7 +112,8 @@ struct tcb *sock_direct(struct stack *st, struct sock *so);
 /* ---- waiting ---- */
 
 /* Whoever sleeps without the lock keeps a reference (sock_get) of the sock it will look at again,
- * as the kernel keeps the file for the length of a system call; else another thread's close frees it.
+ * as the kernel keeps the file for the length of a system call; else another thread's close frees
+ * it.
  *
  * A watch set is somebody who waits: a sleeping thread, or an epoll instance. It has a bell, a
  * number that means something to the shim. Watches tie it to socks. When something happens to a
