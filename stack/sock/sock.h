@@ -123,6 +123,9 @@ struct watchset;
 struct watch;
 
 struct watchset *watchset_new(struct stack *st, uint32_t proc); /* NULL: none left */
+/* Deletes all its watches, those whose sock is gone included, without touching the caller's idea of
+ * the socks: the safe way for whoever does not hold references of what it watched. */
+void watchset_clear(struct stack *st, struct watchset *ws);
 void watchset_free(struct stack *st, struct watchset *ws);
 /* `bell` rings once per sleep; PROC-wide unique number chosen by the shim. */
 void watchset_sleep(struct watchset *ws, uint32_t bell);

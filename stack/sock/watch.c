@@ -108,13 +108,17 @@ struct watchset *watchset_new(struct stack *st, uint32_t proc) {
     return ws;
 }
 
-void watchset_free(struct stack *st, struct watchset *ws) {
+void watchset_clear(struct stack *st, struct watchset *ws) {
     struct watch *w;
+    while ((w = LIST_FIRST(&ws->watches)) != NULL)
+        watch_del(st, w);
+}
+
+void watchset_free(struct stack *st, struct watchset *ws) {
     ws->used = false;
     ws->sleeping = false; /* it is no longer one that an exclusive event can be left to */
     sock_barrier();
-    while ((w = LIST_FIRST(&ws->watches)) != NULL)
-        watch_del(st, w);
+    watchset_clear(st, ws);
     if (ws->on_list)
         TAILQ_REMOVE(&st->socks->bells, ws, bell_link);
     LIST_REMOVE(ws, by_proc);

@@ -225,6 +225,13 @@ Test(sock_watch, a_closed_sock_is_told_once) {
     cr_assert_eq(ev[0].data, 5);
     cr_assert_eq(collect(ws, ev), 0);
     watch_del(B->st, wa);
+    struct sock *gone = xopen(B, SOCK_DGRAM), *kept = xopen(B, SOCK_DGRAM);
+    watch_add(B->st, ws, gone, POLLOUT, 1);
+    watch_add(B->st, ws, kept, POLLOUT, 2);
+    sock_put(B->st, gone, B->proc);
+    watchset_clear(B->st, ws);
+    cr_assert_eq(collect(ws, ev), 0);
+    cr_assert_null(watch_find(ws, kept, 2));
 }
 
 Test(sock_watch, find_and_limits) {
