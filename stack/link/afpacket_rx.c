@@ -259,6 +259,6 @@ bool afpacket_pending(const struct link *l) {
     if (ap->ring != NULL)
         return (slot_status(slot_at(ap, __atomic_load_n(&ap->sh->next, __ATOMIC_RELAXED))) &
                 TP_STATUS_USER) != 0;
-    char c;
-    return sys_recv(ap->fd, &c, sizeof(c), MSG_DONTWAIT | MSG_PEEK) >= 0;
+    uint8_t c[VNET_LEN + 1]; /* less than a whole vnet header would be EINVAL */
+    return sys_recv(ap->fd, c, sizeof(c), MSG_DONTWAIT | MSG_PEEK) >= 0;
 }

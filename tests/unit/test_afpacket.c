@@ -576,6 +576,20 @@ Test(afpacket, nobody_at_the_far_end) {
     expect_one(5);
 }
 
+Test(afpacket, pending_tells_of_a_frame) {
+    static const unsigned flags[] = {0, AFPACKET_NO_RING, AFPACKET_NO_RING | AFPACKET_NO_VNET};
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        open_both(0, flags[i]);
+        cr_assert_not(afpacket_pending(b.link));
+        send_tcp(5, 10, 0);
+        cr_assert(afpacket_pending(b.link));
+        expect_one(5);
+        cr_assert_not(afpacket_pending(b.link));
+        close_end(&a);
+        close_end(&b);
+    }
+}
+
 Test(afpacket, too_large_is_dropped_and_the_rest_goes_on) {
     struct pkt *p[3] = {lab_tcp(&lab, 1, 10, 0, TH_ACK), lab_tcp(&lab, 2, 3000, 0, TH_ACK),
                         lab_tcp(&lab, 3, 10, 0, TH_ACK)};
