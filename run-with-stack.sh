@@ -267,6 +267,8 @@ lab_status() {
             for p in $(ip netns pids "$ns"); do
                 printf '    %s %s\n' "$p" "$(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null)"
             done
+            [ "$kind" = kernel ] || [ ! -f "$SHIM" ] ||
+                ip netns exec "$ns" "$SHIM" status 2>/dev/null | sed 's/^/    /'
             ;;
         half) up=1 && echo "$ns: half made ($ME lab up completes it)" ;;
         foreign) up=1 && echo "$ns: a namespace that no lab made" ;;
@@ -361,11 +363,12 @@ run_program() {
 # ---------------------------------------------------------------------------------------------
 # The demo
 
-# The program on a lab host, as --host runs it, without a second copy of this script between.
+# The program on a lab host, as --host runs it, without a second copy of this script between. (In the
+# background: in place of the subshell, so that its pid is the program's.)
 on() {
     local host=$1
     shift
-    ip netns exec "$(netns_of "$host")" env LD_PRELOAD="$SHIM" "$@"
+    exec ip netns exec "$(netns_of "$host")" env LD_PRELOAD="$SHIM" "$@"
 }
 
 # Waits (at most 10 s) until the command succeeds.
@@ -393,6 +396,9 @@ demo_fail() {
     exit 1
 }
 
+# The host's stack itself says who listens.
+listens() { ip netns exec "$(netns_of "$1")" "$SHIM" status 2>/dev/null | grep -q "LISTEN.*:$2 "; }
+
 # Hello from host0 to host1 and back, through FIFOs that stand for the two keyboards.
 demo_hello() {
     local d=$DEMO_DIR server client
@@ -403,47 +409,38 @@ demo_hello() {
     on host1 "$NC" -l 5000 <"$d/server.in" >"$d/server.out" 2>"$d/server.err" 7>&- 8>&- &
     server=$!
     DEMO_PIDS+=("$server")
-    # nc says nothing when it listens; a SYN that comes too early is refused, so ask again.
+    await listens host1 5000 || demo_fail "nc -l does not listen ($(cat "$d/server.err"))"
     echo "host0\$ nc 10.0.0.2 5000"
-    echo "hello from host0" >&8
-    local tries
-    for tries in $(seq 50); do
-        on host0 "$NC" 10.0.0.2 5000 <"$d/client.in" >"$d/client.out" 2>"$d/client.err" 7>&- 8>&- &
-        client=$!
-        await demo_settled "$client" "$d/server.out"
-        kill -0 "$client" 2>/dev/null && break
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.05
-    done
+    on host0 "$NC" 10.0.0.2 5000 <"$d/client.in" >"$d/client.out" 2>"$d/client.err" 7>&- 8>&- &
+    client=$!
     DEMO_PIDS+=("$client")
-    file_has "$d/server.out" "hello from host0" ||
+    echo "hello from host0" >&8
+    await file_has "$d/server.out" "hello from host0" ||
         demo_fail "host1 did not hear host0 ($(cat "$d/server.err" "$d/client.err"))"
     echo "hello from host1" >&7
     await file_has "$d/client.out" "hello from host1" || demo_fail "host0 did not hear host1"
     echo "    host1 hears: $(cat "$d/server.out")"
     echo "    host0 hears: $(cat "$d/client.out")"
     kill "$client"
+    wait "$client" 2>/dev/null
     wait "$server" || demo_fail "nc -l ended with status $?"
     echo "    the client ends, and nc -l with status 0"
     exec 7>&- 8>&-
 }
 
-# The client has ended, or what it said has arrived.
-demo_settled() { ! kill -0 "$1" 2>/dev/null || file_has "$2" "hello from host0"; }
-
 demo_scan() {
-    local out server
+    local out open server
     echo
     echo "host1\$ nc -lk 5000"
-    on host1 "$NC" -nlkv 5000 </dev/null >/dev/null 2>"$DEMO_DIR/scan.err" &
+    on host1 "$NC" -lk 5000 </dev/null >/dev/null 2>"$DEMO_DIR/scan.err" &
     server=$!
     DEMO_PIDS+=("$server")
-    await file_has "$DEMO_DIR/scan.err" "Listening on" || demo_fail "nc -lk does not listen"
+    await listens host1 5000 || demo_fail "nc -lk does not listen ($(cat "$DEMO_DIR/scan.err"))"
     echo "host0\$ nc -zv 10.0.0.2 4998-5002"
-    out=$(on host0 "$NC" -n -zv 10.0.0.2 4998-5002 2>&1)
+    out=$(on host0 "$NC" -zv 10.0.0.2 4998-5002 2>&1)
     printf '%s\n' "$out" | sed 's/^/    /'
-    [ "$(grep succeeded <<<"$out" | grep -o ' 500*[0-9] ')" = " 5000 " ] ||
-        demo_fail "the scan should find port 5000 and no other"
+    open=$(sed -n 's/.* \([0-9]*\) port .* succeeded.*/\1/p' <<<"$out")
+    [ "$open" = 5000 ] || demo_fail "the scan should find port 5000 and no other"
     [ "$(grep -c refused <<<"$out")" = 4 ] || demo_fail "the closed ports should say refused"
 }
 

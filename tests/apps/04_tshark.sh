@@ -125,8 +125,8 @@ case_bulk_offload_off() {
 run_cases "$@" <<'END'
 syn                   hosts  40
 refused               hosts  40
-dialogue-offload-on   hosts  60
-dialogue-offload-off  hosts  60
-bulk-offload-on       hosts  60
-bulk-offload-off      hosts  60
+dialogue-offload-on   hosts  60  alone
+dialogue-offload-off  hosts  60  alone
+bulk-offload-on       hosts  60  alone
+bulk-offload-off      hosts  60  alone
 END

@@ -110,7 +110,7 @@ case_bare_mistakes() {
     bare "is down" "ip link set" SHIMSTACK_IF=veth0
     ip -n "$LABNAME-host0" link set dev veth0 up
     ON0+=(setpriv --inh-caps=-all --bounding-set=-net_raw)
-    bare "CAP_NET_RAW" "root" SHIMSTACK_IF=veth0
+    bare "CAP_NET_RAW" "root" SHIMSTACK_IF=veth0 SHIMSTACK_ADDR=10.9.0.5/24
 }
 
 # A program without Internet sockets pays nothing: no keeper, no message.
