@@ -214,3 +214,32 @@ Test(gso, udp_checksum_zero_goes_as_all_ones) {
     gso_build(&src, 0, buf);
     cr_assert_eq(buf[40] << 8 | buf[41], 0xffff);
 }
+
+Test(gso, ipv6_super_frame) {
+    struct addr a, b;
+    struct eth_hdr eh = {.dst = mac_b, .src = mac_a, .type = ETH_IPV6};
+    struct tcp_hdr th = {.sport = 1, .dport = 2, .seq = seq(100), .flags = TH_ACK | TH_PSH};
+    uint32_t payload = 2500, len = ETH_HDR_LEN + 40 + TCP_HDR_LEN + payload;
+    cr_assert(addr_parse("2001:db8::1", &a) && addr_parse("2001:db8::2", &b));
+    memset(whole, 0, len);
+    eth_build(whole, &eh);
+    uint8_t *ip = whole + ETH_HDR_LEN;
+    ip[0] = 0x60;
+    ip[4] = (uint8_t)((TCP_HDR_LEN + payload) >> 8);
+    ip[5] = (uint8_t)(TCP_HDR_LEN + payload);
+    ip[6] = PROTO_TCP;
+    memcpy(ip + 8, a.b, 16);
+    memcpy(ip + 24, b.b, 16);
+    tcp_build(ip + 40, &th);
+    cr_assert(gso_from_frame(&src, whole, len, 1000, FRAME_CSUM_PARTIAL));
+    cr_assert_eq(gso_count(&src), 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t n = gso_build(&src, i, buf), l4 = n - ETH_HDR_LEN - 40;
+        cr_assert_eq(l4, TCP_HDR_LEN + (i < 2 ? 1000 : 500));
+        cr_assert_eq(buf[ETH_HDR_LEN + 4] << 8 | buf[ETH_HDR_LEN + 5], l4);
+        cr_assert_gt(tcp_parse(buf + ETH_HDR_LEN + 40, l4, &th), 0);
+        cr_assert_eq(th.seq.v, 100 + i * 1000);
+        uint64_t sum = csum_pseudo(&a, &b, PROTO_TCP, l4);
+        cr_assert_eq(be16_get(csum_finish(csum_add(sum, buf + ETH_HDR_LEN + 40, l4))), 0);
+    }
+}
