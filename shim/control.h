@@ -14,7 +14,7 @@ enum control_op {
     CONTROL_OBSERVE, /* the same without registering (status) */
     CONTROL_REJOIN,  /* attached already, to a keeper that has died */
     CONTROL_SETTLE,  /* answered once all deaths so far have been dealt with */
-    CONTROL_STOP,    /* leave now, and let nobody start a successor */
+    CONTROL_STOP,    /* leave with the last program, whatever connections are left */
 };
 
 struct control_request {

@@ -127,7 +127,7 @@ static int rejoin(struct host *h) {
             "the keeper of %s was lost, and another stack runs there now: the connections "
             "of this program will suffer",
             h->sh->cfg.ifname);
-        atomic_store(&h->sh->keeper_stopped, 1);
+        atomic_store(&h->sh->keeper_gave_way, 1);
         e = -ESTALE;
     }
     if (e < 0) {
@@ -146,7 +146,7 @@ static int rejoin(struct host *h) {
 static void find_or_start_keeper(struct host *h) {
     struct shared *sh = h->sh;
     char err[256], ifname[16];
-    for (int tries = 0; tries < 200 && !atomic_load(&sh->keeper_stopped); tries++) {
+    for (int tries = 0; tries < 200 && !atomic_load(&sh->keeper_gave_way); tries++) {
         int r = rejoin(h);
         if (r == 0 || r == -ESTALE)
             return;
@@ -166,7 +166,7 @@ static void find_or_start_keeper(struct host *h) {
 
 void host_keeper_lost(struct host *h) {
     uint64_t generation = h->generation;
-    if (h->keeper || atomic_load(&h->sh->keeper_stopped))
+    if (h->keeper || atomic_load(&h->sh->keeper_gave_way))
         return;
     sigset_t all, before;
     sigfillset(&all);
@@ -274,7 +274,7 @@ static uint64_t leave(struct host *h, uint64_t deadline_ns) {
     if (__builtin_expect(l.nbells == LEAVE_BELLS, 0))
         ring_rest(h);
     bool lost =
-        l.ring_keeper && !bell_ring(h, BELL_KEEPER) && atomic_load(&h->sh->keeper_stopped) == 0;
+        l.ring_keeper && !bell_ring(h, BELL_KEEPER) && atomic_load(&h->sh->keeper_gave_way) == 0;
     signals_release();
     if (__builtin_expect(lost, 0))
         host_keeper_lost(h);

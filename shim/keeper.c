@@ -178,14 +178,14 @@ static uint64_t work(struct keeper *k, bool frames) {
 static bool nothing_left(struct keeper *k) {
     uint32_t live = 0, timewait = 0;
     struct host *h = &k->host;
-    if (h->sh->cfg.stay || !lock_try(h))
+    if ((h->sh->cfg.stay && !k->asked_to_leave) || !lock_try(h))
         return false;
     bool none = proc_count(h->st) == 0;
     if (none)
         tcp_count(h->st, &live, &timewait);
     lock_give(h);
     /* Without the interface no connection can end properly. */
-    return none && ((live == 0 && timewait == 0) || k->link_gone);
+    return none && ((live == 0 && timewait == 0) || k->link_gone || k->asked_to_leave);
 }
 
 /* When the keeper leaves at the latest; sets k->leaving. */
@@ -197,19 +197,23 @@ static uint64_t check_end(struct keeper *k) {
     uint64_t now = host_now();
     if (k->idle_ns == 0)
         k->idle_ns = now;
-    if (now - k->idle_ns >= LINGER_NS)
+    if (now - k->idle_ns >= LINGER_NS || k->asked_to_leave)
         k->leaving = true;
     return k->idle_ns + LINGER_NS;
 }
 
 /* ---- the loop ---- */
 
+void keeper_ask_to_leave(struct keeper *k) {
+    keeper_log(k, "asked to leave");
+    k->asked_to_leave = true;
+}
+
 static void signal_event(struct keeper *k) {
     struct signalfd_siginfo si;
     if (REAL(read)(k->signal_fd, &si, sizeof(si)) != (ssize_t)sizeof(si))
         return;
-    atomic_store(&k->host.sh->keeper_stopped, 1); /* on purpose */
-    k->leaving = true;
+    keeper_ask_to_leave(k);
 }
 
 /* True: frames have arrived. */

@@ -127,8 +127,7 @@ void keeper_ctl_request(struct keeper *k, int conn) {
         keeper_procs_reap(k);
         break;
     case CONTROL_STOP:
-        atomic_store(&k->host.sh->keeper_stopped, 1);
-        k->leaving = true;
+        keeper_ask_to_leave(k);
         break;
     default:
         refuse(&r, EINVAL, "no such request");

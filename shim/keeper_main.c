@@ -195,7 +195,7 @@ void keeper_release(struct keeper *k) {
     struct shared *sh = k->host.sh;
     keeper_log(k, "keeper %d leaves", getpid());
     /* Programs that are still there go on without us, and answer ARP. */
-    if (sh->arp_taken && (proc_count(sh->st) == 0 || atomic_load(&sh->keeper_stopped)))
+    if (sh->arp_taken && proc_count(sh->st) == 0)
         takeover_end(sh->cfg.ifname, sh->ifindex);
 }
 
@@ -275,7 +275,7 @@ static void usage(void) {
          "(run-with-stack.sh --help tells of everything around it.) As a program it is\n"
          "  libshim.so keeper        the stack's keeper; started by the first program on demand\n"
          "  libshim.so status [IF]   sockets, neighbours and counters of the stack that runs here\n"
-         "  libshim.so stop [IF]     ends the keeper; programs that run go on without it");
+         "  libshim.so stop [IF]     the keeper leaves with the last program, without waiting for connections");
 }
 
 static int shim_main_c(int argc, char **argv);
