@@ -29,12 +29,13 @@
 #include "shim/signals.h"
 #include "shim/waiter.h"
 
-#define EPOLL_KFDS_MAX 4 /* as many of the program's descriptors go into the thread's epoll */
-#define KFDS_ON_STACK  64
-#define SPIN_LOOKS     16 /* looks between two readings of the clock */
-#define SPIN_SCORE_MAX 8
-#define NAP_NS         1000000u /* where there is no waiter to be had */
-#define POLL_ALWAYS    ((uint32_t)(POLLERR | POLLHUP))
+#define EPOLL_KFDS_MAX    4 /* as many of the program's descriptors go into the thread's epoll */
+#define KFDS_ON_STACK     64
+#define SPIN_LOOKS        16 /* looks between two readings of the clock */
+#define SPIN_PREEMPTED_NS 15000u
+#define SPIN_SCORE_MAX    8
+#define NAP_NS            1000000u /* where there is no waiter to be had */
+#define POLL_ALWAYS       ((uint32_t)(POLLERR | POLLHUP))
 
 enum wait_kind { FOR_SOCK, FOR_RECV, FOR_POLL, FOR_SET };
 
@@ -144,13 +145,13 @@ static bool may_spin(void) {
     return n > 1;
 }
 
-/* > 0, < 0: as look; 0: in vain. */
-static int spin_for(struct host *h, struct wait_for *wf, uint64_t until_ns) {
+/* > 0, < 0: as look; 0: in vain. *preempted: somebody else wanted this CPU. */
+static int spin_for(struct host *h, struct wait_for *wf, uint64_t until_ns, bool *preempted) {
     struct shared *sh = h->sh;
-    uint64_t seen = atomic_load_explicit(&sh->activity, memory_order_acquire), now;
+    uint64_t seen = atomic_load_explicit(&sh->activity, memory_order_acquire);
+    uint64_t now = host_now(), before;
     bool without_restart;
     do {
-        now = host_now();
         for (int i = 0; i < SPIN_LOOKS; i++) {
             uint64_t count = atomic_load_explicit(&sh->activity, memory_order_acquire);
             if (count != seen || host_pending(h, now)) {
@@ -158,12 +159,16 @@ static int spin_for(struct host *h, struct wait_for *wf, uint64_t until_ns) {
                 int r = look(h, wf);
                 if (r != 0)
                     return r;
+                now = host_now();
             }
             __builtin_ia32_pause();
         }
         if (ask_kernel(wf))
             return 1;
-    } while (now < until_ns && !signals_seen(&without_restart));
+        before = now;
+        now = host_now();
+        *preempted = now - before > SPIN_PREEMPTED_NS;
+    } while (now < until_ns && !*preempted && !signals_seen(&without_restart));
     return 0;
 }
 
@@ -173,9 +178,12 @@ static int spin(struct host *h, struct wait_for *wf, uint64_t deadline_ns) {
         return 0;
     if (spin_score <= 0 && spin_score % 32 != 0) /* it hasn't paid; try in earnest now and then */
         budget /= 16;
-    uint64_t until = host_now() + budget;
-    int r = spin_for(h, wf, until < deadline_ns ? until : deadline_ns);
-    if (r == 0)
+    uint64_t until_ns = host_now() + budget;
+    bool preempted = false;
+    int r = spin_for(h, wf, until_ns < deadline_ns ? until_ns : deadline_ns, &preempted);
+    if (preempted)
+        spin_score = -1; /* the peer may be waiting for this very CPU: sleep */
+    else if (r == 0)
         spin_score = spin_score > -1024 ? spin_score - 1 : 0;
     else
         spin_score = spin_score < 0 ? 2 : spin_score < SPIN_SCORE_MAX ? spin_score + 2 : spin_score;
