@@ -103,8 +103,16 @@ void alarm_ms(int ms);
     X(fdopen_lines)                                                                                \
     X(fdopen_close)                                                                                \
     X(stdout_redirected) X(stdin_redirected) X(stdout_pending) X(stdout_closed) X(dprintf_socket)
+#define SIG_TESTS(X)                                                                               \
+    X(handler_sends)                                                                               \
+    X(handler_storm)                                                                               \
+    X(handler_jumps)                                                                               \
+    X(rcvtimeo_eintr) X(cancel_in_recv) X(recv_in_threads) X(poll_same_number) X(poll_wakes)       \
+        X(epoll_in_threads)
 #define ALL_TESTS(X)                                                                               \
-    SOCK_TESTS(X) IO_TESTS(X) FD_TESTS(X) WAIT_TESTS(X) EPOLL_TESTS(X) PROC_TESTS(X) STDIO_TESTS(X)
+    SOCK_TESTS(X)                                                                                  \
+    IO_TESTS(X)                                                                                    \
+    FD_TESTS(X) WAIT_TESTS(X) EPOLL_TESTS(X) PROC_TESTS(X) STDIO_TESTS(X) SIG_TESTS(X)
 
 #define X(name) void test_##name(void);
 ALL_TESTS(X)
