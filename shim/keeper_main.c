@@ -166,6 +166,8 @@ static int run_keeper(bool adopt) {
     } else if (config_load(&cfg, err, sizeof(err)) < 0) {
         return fail(err);
     }
+    if (chdir("/") < 0) /* holds no directory; paths in cfg are absolute by now */
+        return fail("cannot change to /");
     /* The name decides between many that start at once; the others' programs join the winner. */
     k.listen_fd = keeper_ctl_open(cfg.ifname);
     if (k.listen_fd == -EADDRINUSE)

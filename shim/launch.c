@@ -102,7 +102,6 @@ static void place_fds(struct launch *l) {
 static int run_keeper(void *arg) {
     struct launch *l = arg;
     place_fds(l);
-    REAL(syscall)(SYS_chdir, "/");
     char adopt[] = "--adopt", keeper[] = "keeper";
     char *argv[] = {l->path, keeper, l->memfd >= 0 ? adopt : NULL, NULL};
     REAL(execve)(l->path, argv, l->env);
