@@ -74,7 +74,6 @@ static void become_keeper(void) {
     }
     rl.rlim_cur = rl.rlim_max = RLIM_INFINITY;
     setrlimit(RLIMIT_FSIZE, &rl); /* the segment is large */
-    umask(077);
     prctl(PR_SET_NAME, "stack-keeper");
 }
 
