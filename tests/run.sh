@@ -136,7 +136,7 @@ build() { # name dir cmake-args…
     shift 2
     test_one "build/$name" 900 sh -c '
         dir=$1 jobs=$2; shift 2
-        cmake -S . -B "$dir" "$@" && cmake --build "$dir" -j "$jobs"' sh "$dir" "$JOBS" "$@"
+        cmake -S . -B "$dir" -G "Unix Makefiles" "$@" && cmake --build "$dir" -j "$jobs" -- -k' sh "$dir" "$JOBS" "$@"
     [ -n "$LIST" ] || ! grep -qsx "build/$name" "$LOGS/failed"
 }
 
