@@ -19,6 +19,7 @@
 #include "shim/signals.h"
 #include "shim/wait.h"
 #include "shim/waiter.h"
+#include "stack/link/tap.h"
 
 /* The keeper lets the driver be first by this much. */
 #define KEEPER_SLACK_NS 1000000ull
@@ -110,6 +111,8 @@ void attach_fd_moved(int from, int to) {
         h->ctl_fd = to;
     } else if (h->bell_fd == from) {
         h->bell_fd = to;
+    } else if (h->tap != NULL && link_tap_fd(h->tap) == from) {
+        link_tap_set_fd(h->tap, to);
     }
 }
 

@@ -70,6 +70,7 @@ struct host {
     struct stack *st;
     struct link *link;   /* with impairment and tap around it */
     struct link *packet; /* AF_PACKET itself */
+    struct link *tap;    /* NULL: no capture */
     int packet_fd;       /* high, close-on-exec, protected from the program's close() */
     int memfd;           /* for the keeper that succeeds a killed one */
     int ctl_fd;          /* connection to the keeper: closed by its death */

@@ -199,10 +199,13 @@ int segment_open_link(struct host *h, char *err, size_t errlen) {
     if (sh->cfg.pcap[0] != '\0') {
         const char *why = "";
         struct link *tap = link_tap_new(h->link, sh->cfg.pcap, sh->clock_offset_ns, &why);
-        if (tap != NULL)
-            h->link = tap;
-        else /* the program matters more than its capture */
-            host_say_once("no capture to %s: %s", sh->cfg.pcap, why);
+        int fd = tap == NULL ? -1 : h->keeper ? link_tap_fd(tap) : host_adopt_fd(link_tap_fd(tap));
+        if (fd >= 0) {
+            link_tap_set_fd(tap, fd);
+            h->link = h->tap = tap;
+        } else { /* the program matters more than its capture */
+            host_say_once("no capture to %s: %s", sh->cfg.pcap, tap == NULL ? why : "no descriptor");
+        }
     }
     return 0;
 }
