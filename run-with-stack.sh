@@ -281,6 +281,7 @@ lab_status() {
 lab() {
     local word=${1:-}
     shift
+    [ "$word" = up ] || command -v ip >/dev/null || die "no ip command: apt-get install iproute2"
     case $word in
     up) lab_up "$@" ;;
     down) lab_down ;;

@@ -206,7 +206,7 @@ group_apps() {
         done
     done | sort -u -k2,2 | sort -s -k2,2)
     sed -n 's/^together //p' <<<"$list" | side_by_side
-    JOBS=1
+    local JOBS=1
     sed -n 's/^alone //p' <<<"$list" | side_by_side
     [ -z "$LONG" ] || sed -n 's/^long //p' <<<"$list" | side_by_side
 }
