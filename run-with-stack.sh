@@ -115,8 +115,10 @@ install_missing() {
     rm -f "$log"
 }
 
+BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libpcap-dev libbsd-dev)
+
 build() {
-    install_missing gcc libc6-dev make cmake pkg-config libpcap-dev libbsd-dev
+    install_missing "${BUILD_PACKAGES[@]}"
     local dir=$ROOT/build log=$ROOT/build/shim-build.log
     mkdir -p "$dir" || die "cannot write $dir"
     # Tests, where tests/run.sh has configured them, stay configured; nobody else needs Criterion.
@@ -454,7 +456,7 @@ demo() {
         shift
     done
     need_root demo
-    install_missing iproute2 netcat-openbsd tshark
+    install_missing iproute2 netcat-openbsd tshark "${BUILD_PACKAGES[@]}"
     echo "Building libshim.so"
     build
     NC=nc # as Debian's alternatives have it, unless that is another netcat
