@@ -102,6 +102,25 @@ size_t stream_append(struct chunk_pools *cp, struct stream *s, const struct iove
     return done;
 }
 
+void stream_join(struct chunk_pools *cp, struct stream *to, struct stream *from) {
+    struct chunk *c = to->tail, *f = from->head;
+    if (c != NULL && f != NULL && f->len <= c->cap - c->off - c->len) {
+        memcpy(c->data + c->off + c->len, f->data + f->off, f->len);
+        c->len += f->len;
+        to->len += f->len;
+        stream_consume(cp, from, f->len);
+    }
+    if (from->head == NULL)
+        return;
+    if (to->tail == NULL)
+        to->head = from->head;
+    else
+        to->tail->next = from->head;
+    to->tail = from->tail;
+    to->len += from->len;
+    *from = (struct stream){0};
+}
+
 /* The chunk that holds offset `off` < s->len, and the offset of its first byte. Remembers it, so
  * that going forward through a stream costs one step a chunk. */
 static struct chunk *stream_seek(struct stream *s, size_t off, size_t *chunk_off) {

@@ -60,6 +60,9 @@ size_t stream_append(struct chunk_pools *cp, struct stream *s, const struct iove
 /* Appends bytes c->off..c->off+c->len of a chunk that the caller filled; takes the caller's
  * reference. */
 void stream_append_chunk(struct stream *s, struct chunk *c);
+/* Moves all of `from` behind `to`: by reference, but its first chunk by copy where that fits into
+ * the room behind `to`, so that joining many small pieces wastes no chunks. */
+void stream_join(struct chunk_pools *cp, struct stream *to, struct stream *from);
 /* Copies up to `len` bytes beginning at stream offset `off` into the vector (from its byte
  * `skip` on). Does not consume. */
 size_t stream_copy(struct stream *s, size_t off, const struct iovec *iov, int niov, size_t skip,

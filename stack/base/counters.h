@@ -69,6 +69,11 @@
     X(TcpExtTCPRenoRecovery, "recoveries begun by duplicate ACKs")                                 \
     X(TcpExtTCPOFOQueue, "segments queued out of order")                                           \
     X(TcpExtTCPOFODrop, "out-of-order segments dropped for lack of room")                          \
+    X(TcpSackFull, "SACK blocks not kept because the scoreboard was full")                         \
+    X(TcpSynQueueFull, "SYNs dropped because the listener's SYN queue was full")                   \
+    X(TcpUnsentAcks, "ACKs dropped that acknowledged what was never sent")                         \
+    X(TcpIcmpIgnored, "ICMP errors that matched no connection or failed validation (RFC 5927)")    \
+    X(TcpOutRetries, "times output had to wait for memory")                                        \
     X(TcpExtTCPRcvQDrop, "segments dropped because the receive buffer was full")                   \
     X(TcpExtTCPDSACKOldSent, "DSACKs sent for duplicates")                                         \
     X(TcpExtTCPKeepAlive, "keepalive probes sent")                                                 \

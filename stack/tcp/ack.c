@@ -1,0 +1,131 @@
+/* The ACK field of an acceptable segment (RFC 9293 §3.10.7.4, fifth). */
+#include "stack/tcp/cc.h"
+#include "stack/tcp/tcb.h"
+
+#include <poll.h>
+
+void ack_window_init(struct tcb *t, const struct seg *s) {
+    t->snd.wnd = s->wnd;
+    t->snd.max_wnd = u32_max(t->snd.max_wnd, s->wnd);
+    t->snd.wl1 = s->h.seq;
+    t->snd.wl2 = s->h.ack;
+}
+
+/* True when the window has changed. The peer may shrink it (MUST-34). An ACK that moves SND.UNA is
+ * news in any case, even on a segment older than the last (as in Linux). */
+static bool update_window(struct tcb *t, const struct seg *s, uint32_t acked) {
+    bool newer = seq_lt(t->snd.wl1, s->h.seq) ||
+                 (seq_eq(t->snd.wl1, s->h.seq) && seq_le(t->snd.wl2, s->h.ack));
+    if (!newer && acked == 0)
+        return false;
+    bool changed = t->snd.wnd != s->wnd;
+    ack_window_init(t, s);
+    return changed;
+}
+
+/* SND.UNA moves: what is acknowledged leaves the queue. */
+static void advance(struct stack *st, struct tcb *t, const struct seg *s) {
+    seq_t ack = s->h.ack;
+    seq_t end = seq_min(ack, tcb_data_end(t));
+    uint32_t bytes = seq_gt(end, t->snd.buf_seq) ? (uint32_t)seq_diff(end, t->snd.buf_seq) : 0;
+    t->snd.una = ack;
+    if (bytes > 0) {
+        t->snd.buf_seq = end;
+        stream_consume(&st->chunks, &t->snd.buf, bytes);
+        t->snd.bytes_acked += bytes;
+    }
+    if (t->snd.urgent && seq_le(t->snd.up, ack))
+        t->snd.urgent = false;
+    t->snd.confirmed = true;
+    t->soft_error = 0;
+    scoreboard_on_ack(t);
+    rtt_on_ack(st, t, ack, &s->h.opt);
+}
+
+/* Our FIN is acknowledged. */
+static void on_fin_acked(struct stack *st, struct tcb *t) {
+    switch (t->state) {
+    case TCPS_FIN_WAIT_1:
+        tcb_set_state(st, t, TCPS_FIN_WAIT_2);
+        break;
+    case TCPS_CLOSING:
+        tcb_set_state(st, t, TCPS_TIME_WAIT);
+        break;
+    case TCPS_LAST_ACK:
+        tcb_finish(st, t, 0);
+        break;
+    default:
+        break;
+    }
+}
+
+/* SYN-RCVD: does the ACK complete the handshake? False: drop the segment. */
+static bool complete_handshake(struct stack *st, struct tcb *t, const struct seg *s) {
+    if (seq_le(s->h.ack, t->snd.una) || seq_gt(s->h.ack, t->snd.nxt)) {
+        reset_reply(st, s);
+        return false;
+    }
+    if (t->holder == TCB_SYNQ && !listen_may_establish(st, t, s))
+        return false;
+    ack_window_init(t, s);
+    tcb_establish(st, t, s);
+    if (t->holder == TCB_SYNQ)
+        listen_established(st, t);
+    return true;
+}
+
+/* RFC 5961 §5.2: older than any window we were given, or acknowledging what was never sent (V25).
+ */
+static bool ack_is_possible(struct stack *st, struct tcb *t, const struct seg *s) {
+    if (seq_gt(s->h.ack, t->snd.nxt))
+        st->ctr.TcpUnsentAcks++;
+    else if (seq_ge(s->h.ack, seq_sub(t->snd.una, t->snd.max_wnd)))
+        return true;
+    challenge_ack(st, t);
+    return false;
+}
+
+/* RFC 5681 §2; with SACK, RFC 6675 §2: what brings news of a hole. */
+static bool is_duplicate(const struct tcb *t, const struct seg *s, const struct ack_news *n,
+                         bool window_changed) {
+    if (n->acked > 0 || n->flight == 0 || !seq_eq(s->h.ack, t->snd.una))
+        return false;
+    if (t->use_sack)
+        return n->sacked > 0;
+    return s->wire_len == 0 && !s->fin && !window_changed;
+}
+
+bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
+    bool dsack;
+    if (!seg_has(s, TH_ACK))
+        return false;
+    if (t->state == TCPS_SYN_RCVD && !complete_handshake(st, t, s))
+        return false;
+    if (!ack_is_possible(st, t, s))
+        return false;
+    t->snd.last_ack_ns = st->now_ns;
+    t->probes = 0; /* MUST-37: a window probe that is answered is no failure */
+    if (seq_lt(s->h.ack, t->snd.una))
+        return true; /* an old one tells nothing, but its text counts */
+    struct ack_news n = {.flight = tcb_outstanding(t)};
+    n.acked = (uint32_t)seq_diff(s->h.ack, t->snd.una);
+    if (n.acked > 0)
+        advance(st, t, s);
+    n.sacked = scoreboard_update(st, t, s, &dsack);
+    bool window_changed = update_window(t, s, n.acked);
+    n.dup = is_duplicate(t, s, &n, window_changed);
+    if (n.flight > 0)
+        loss_on_ack(st, t, &n);
+    if (n.acked > 0) {
+        tcp_on_acked(st, t);
+        if (t->snd.nospace && tcb_writable(st, t)) {
+            t->snd.nospace = false;
+            tcb_raise(st, t, POLLOUT);
+        }
+    }
+    if (tcb_fin_sent(t) && seq_eq(t->snd.una, t->snd.nxt))
+        on_fin_acked(st, t);
+    if (tcb_outstanding(t) > 0 || tcb_unsent(t) > 0 || t->snd.fin_queued)
+        tcb_want_flush(st, t);
+    return true;
+}

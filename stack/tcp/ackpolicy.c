@@ -1,0 +1,64 @@
+/* When an ACK is due (RFC 9293 §3.8.6.3, RFC 5681 §4.2). At once: every second full-sized segment
+ * (SHLD-19), anything out of order, a filled gap, the first segments of a connection (quick ACKs,
+ * as Linux: the peer's slow start needs them). Else after TCP_DELACK_NS. "At once" means at the
+ * next flush, so that one ACK answers a batch (MUST-58, MUST-59); only duplicate ACKs go out one by
+ * one, because the peer counts them. */
+#include "stack/tcp/tcb.h"
+
+void ackpolicy_init(struct tcb *t) {
+    uint32_t n = tcb_rcv_wnd(t) / (2 * u32_max(t->rcv.mss, 1));
+    t->ack.quick = (uint8_t)u32_min(u32_max(n, 2), TCP_QUICKACKS);
+}
+
+void ackpolicy_now(struct stack *st, struct tcb *t) {
+    t->ack.now = t->ack.owed = true;
+    tcb_want_flush(st, t);
+}
+
+/* The size of the peer's full segment, as far as it has been seen. */
+static void learn_mss(struct tcb *t, const struct seg *s) {
+    uint32_t size = s->in->f.gso_size != 0 ? s->in->f.gso_size : s->wire_len;
+    if (size > t->rcv.mss)
+        t->rcv.mss = u32_min(size, t->rcv.adv_mss);
+}
+
+static bool in_quick_mode(const struct tcb *t) {
+    return t->opts.quickack || (t->ack.quick > 0 && !t->ack.pingpong);
+}
+
+void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, bool in_order,
+                       bool filled_gap) {
+    learn_mss(t, s);
+    t->ack.owed = true;
+    if (!in_order) { /* RFC 5681 §4.2: a duplicate ACK, immediately */
+        t->ack.quick = TCP_QUICKACKS;
+        t->ack.pingpong = false;
+        segment_send_ack(st, t);
+        return;
+    }
+    uint32_t unacked = (uint32_t)seq_diff(t->rcv.nxt, t->rcv.acked);
+    if (filled_gap || t->rcv.n_gaps > 0 || unacked > t->rcv.mss || in_quick_mode(t))
+        ackpolicy_now(st, t);
+    else
+        tcp_on_ack_delayed(st, t);
+}
+
+/* The reader has made room: tell a sender who may wait for it. As Linux, only when that at least
+ * doubles the window; recv_new_window has seen to it that the step is worth a segment. */
+void ackpolicy_on_read(struct stack *st, struct tcb *t) {
+    uint32_t cur = tcb_rcv_wnd(t), wnd = recv_new_window(st, t);
+    if (wnd > cur && wnd >= 2 * cur && cur <= t->rcv.limit / 2)
+        ackpolicy_now(st, t);
+}
+
+/* A segment that carries an ACK went out. */
+void ackpolicy_on_sent(struct stack *st, struct tcb *t, bool data) {
+    /* An answer soon after a question: ACKs can ride on answers. */
+    if (data && t->ack.owed && st->now_ns - t->rcv.last_data_ns < TCP_DELACK_NS)
+        t->ack.pingpong = true;
+    if (t->ack.owed && t->ack.quick > 0)
+        t->ack.quick--;
+    t->ack.now = t->ack.owed = false;
+    t->rcv.acked = t->rcv.nxt;
+    tcp_on_ack_sent(st, t);
+}

@@ -1,0 +1,39 @@
+/* Congestion control: a handful of hooks per algorithm. Everything else (what is lost, what may be
+ * sent) is elsewhere; an algorithm moves cc.cwnd_bytes and cc.ssthresh_bytes and nothing more. An
+ * algorithm is found by its id, since a function pointer means nothing in another process.
+ *
+ * To add one: a file cc_x.c with a struct cc_ops, a line in enum cc_id, a line in cc.c's table. */
+#ifndef STACK_TCP_CC_H
+#define STACK_TCP_CC_H
+
+#include "stack/tcp/tcb.h"
+
+enum cc_id { CC_RENO, CC_N };
+
+struct cc_ops {
+    char name[16];
+    /* The connection is established; mss is known. */
+    void (*init)(struct tcb *t);
+    /* `acked` bytes were acknowledged, in no recovery or in slow start after a timeout, and cwnd
+     * was what limited us. */
+    void (*on_ack)(struct tcb *t, uint32_t acked);
+    /* The new ssthresh after a loss with `flight` bytes outstanding. */
+    uint32_t (*ssthresh)(const struct tcb *t, uint32_t flight);
+};
+
+extern const struct cc_ops cc_reno;
+
+const struct cc_ops *cc_get(uint8_t id);
+void cc_init(struct tcb *t);
+void cc_on_ack(struct tcb *t, uint32_t acked);
+void cc_on_recovery(struct tcb *t, uint32_t flight); /* fast retransmit */
+void cc_on_recovery_end(struct tcb *t);
+void cc_on_rto(struct tcb *t, uint32_t flight, bool first);
+/* Before sending after a pause (RFC 5681 §4.1). */
+void cc_on_idle(struct tcb *t, uint64_t idle_ns);
+/* After each round of output: how full was the window, and did it stop us (RFC 7661, Linux). */
+void cc_on_output(struct tcb *t, uint32_t pipe, bool cwnd_stopped);
+uint32_t cc_initial_window(const struct tcb *t);
+bool cc_in_slow_start(const struct tcb *t);
+
+#endif

@@ -1,0 +1,27 @@
+/* ACKs in answer to segments that an attacker, or a peer that lost its state, may have sent. Each
+ * connection has limits of its own: a counter shared by all would be a side channel (V20,
+ * CVE-2016-5696), and without a limit two desynchronised ends ACK each other for ever (V21). */
+#include "stack/tcp/tcb.h"
+
+/* True once per TCP_OOW_ACK_NS. */
+static bool may(uint64_t *last_ns, uint64_t now_ns) {
+    if (*last_ns != 0 && now_ns - *last_ns < TCP_OOW_ACK_NS)
+        return false;
+    *last_ns = now_ns;
+    return true;
+}
+
+void challenge_ack(struct stack *st, struct tcb *t) { /* RFC 5961 §3.2, §4.2, §5.2 */
+    if (!may(&t->ack.challenge_ns, st->now_ns))
+        return;
+    st->ctr.TcpExtTCPChallengeACK++;
+    segment_send_ack(st, t);
+}
+
+/* An unacceptable segment draws an ACK (RFC 9293 §3.10.7.4). One with data is no part of a storm of
+ * ACKs and needs its answer at once. */
+void challenge_oow_ack(struct stack *st, struct tcb *t, const struct seg *s) {
+    if ((s->wire_len == 0 || s->syn) && !may(&t->ack.oow_ns, st->now_ns))
+        return;
+    segment_send_ack(st, t);
+}

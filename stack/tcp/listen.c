@@ -1,0 +1,168 @@
+/* Passive opens. A SYN makes a whole tcb, in SYN-RCVD, in its listener's SYN queue; the handshake's
+ * ACK moves it to the accept queue, tcp_accept to its user. (SYN cookies, for floods, are not here:
+ * the SYN queue is bounded, and what does not fit is dropped and counted.)
+ *
+ * Invariants: a child stands in exactly one queue of its `listener`, the one that `holder` says;
+ * accept_queue is in the order of queued_no. */
+#include "stack/tcp/tcb.h"
+
+#include <poll.h>
+
+#define SYN_QUEUE_LEAST                                                                            \
+    128u /* as Linux's least tcp_max_syn_backlog: a small backlog must not make a                  \
+            burst of clients wait for their second SYN */
+
+void listen_enqueue(struct tcb *l, struct tcb *child) {
+    if (child->holder == TCB_SYNQ) {
+        TAILQ_INSERT_TAIL(&l->syn_queue, child, queue_link);
+        l->n_syn++;
+        return;
+    }
+    struct tcb *before = TAILQ_LAST(&l->accept_queue, tcb_queue);
+    while (before != NULL && before->queued_no > child->queued_no) /* only in crash repair */
+        before = TAILQ_PREV(before, tcb_queue, queue_link);
+    if (before != NULL)
+        TAILQ_INSERT_AFTER(&l->accept_queue, before, child, queue_link);
+    else
+        TAILQ_INSERT_HEAD(&l->accept_queue, child, queue_link);
+    l->n_accept++;
+}
+
+void listen_forget(struct tcb *child) {
+    struct tcb *l = child->listener;
+    if (l == NULL)
+        return;
+    if (child->holder == TCB_SYNQ) {
+        TAILQ_REMOVE(&l->syn_queue, child, queue_link);
+        l->n_syn--;
+    } else {
+        TAILQ_REMOVE(&l->accept_queue, child, queue_link);
+        l->n_accept--;
+    }
+    child->listener = NULL;
+}
+
+static bool accept_queue_is_full(struct stack *st, const struct tcb *l) {
+    uint32_t max = u32_min(l->backlog, st->tcp->cfg.somaxconn);
+    return l->n_accept > max; /* one more than the backlog, as in Linux */
+}
+
+static bool syn_queue_is_full(struct stack *st, const struct tcb *l) {
+    return l->n_syn >= u32_max(u32_min(l->backlog, st->tcp->cfg.somaxconn), SYN_QUEUE_LEAST);
+}
+
+static struct tcb *new_child(struct stack *st, struct tcb *l, const struct seg *s,
+                             const seq_t *min_iss) {
+    struct tcb *t = tcb_alloc(st);
+    if (t == NULL)
+        return NULL;
+    stack_dirty(st, t);
+    t->opts = l->opts;
+    t->passive = true;
+    t->holder = TCB_SYNQ;
+    t->local = (struct endpoint){s->in->dst, s->h.dport};
+    t->remote = (struct endpoint){s->in->src, s->h.sport};
+    t->bound = true;
+    tcb_start(st, t);
+    if (min_iss != NULL && seq_lt(t->snd.iss, *min_iss)) {
+        t->snd.iss = t->snd.una = t->snd.up = *min_iss;
+        t->snd.nxt = t->snd.buf_seq = seq_add(*min_iss, 1);
+    }
+    t->rcv.irs = s->seq;
+    t->rcv.nxt = t->rcv.acked = t->rcv.copied = t->rcv.up = seq_add(s->seq, 1);
+    t->rcv.adv = t->rcv.nxt;
+    opts_on_syn(st, t, &s->h.opt);
+    ack_window_init(t, s);
+    t->listener = l;
+    listen_enqueue(l, t);
+    return t;
+}
+
+/* RFC 9293 §3.10.7.2. */
+void input_listen(struct stack *st, struct tcb *l, struct seg *s, const seq_t *min_iss) {
+    if (seg_has(s, TH_RST))
+        return;
+    if (seg_has(s, TH_ACK)) {
+        reset_reply(st, s);
+        return;
+    }
+    bool land = addr_eq(&s->in->src, &s->in->dst) && s->h.sport == s->h.dport; /* V18 */
+    if (!s->syn || s->fin || land || s->in->broadcast ||                       /* MUST-57 */
+        !addr_is_unicast(&s->in->src)) {                                       /* MUST-63 */
+        st->ctr.TcpInErrs++;
+        return;
+    }
+    if (accept_queue_is_full(st, l)) {
+        st->ctr.TcpExtListenOverflows++;
+        st->ctr.TcpExtListenDrops++;
+        return;
+    }
+    if (syn_queue_is_full(st, l)) {
+        st->ctr.TcpSynQueueFull++;
+        st->ctr.TcpExtListenDrops++;
+        return;
+    }
+    struct tcb *t = new_child(st, l, s, min_iss);
+    if (t == NULL) {
+        st->ctr.TcpExtListenDrops++;
+        return;
+    }
+    tcb_set_state(st, t, TCPS_SYN_RCVD);
+    tcb_insert_flow(st, t);
+    segment_send_syn(st, t);
+    rtt_on_send(t, t->snd.nxt, st->now_ns);
+    tcp_on_sent(st, t);
+    tcb_leave(st, t);
+}
+
+bool listen_may_establish(struct stack *st, struct tcb *t, const struct seg *s) {
+    if (accept_queue_is_full(st, t->listener)) {
+        st->ctr.TcpExtListenOverflows++;
+        return false; /* as Linux: the SYN-ACK goes again, and its answer may find room */
+    }
+    uint64_t defer_ns = t->opts.defer_accept_s * S_NS;
+    return s->wire_len > 0 || s->fin || st->now_ns - t->created_ns >= defer_ns;
+}
+
+void listen_established(struct stack *st, struct tcb *t) {
+    struct tcb *l = t->listener;
+    st->ctr.TcpPassiveOpens++;
+    listen_forget(t);
+    t->listener = l;
+    t->holder = TCB_ACCEPTQ;
+    t->queued_no = ++st->tcp->accept_no;
+    listen_enqueue(l, t);
+    tcb_raise(st, l, POLLIN);
+}
+
+struct tcb *tcp_accept(struct stack *st, struct tcb *l) {
+    struct tcb *t = l->state == TCPS_LISTEN ? TAILQ_FIRST(&l->accept_queue) : NULL;
+    if (t == NULL)
+        return NULL;
+    stack_dirty(st, t);
+    listen_forget(t);
+    t->holder = TCB_USER;
+    t->rose = 0;
+    return t;
+}
+
+/* §3.10.4: those that wait are reset. A handshake under way just ends: its ACK will draw the RST.
+ */
+void listen_close(struct stack *st, struct tcb *l) {
+    struct tcb *t;
+    while ((t = TAILQ_FIRST(&l->syn_queue)) != NULL) {
+        stack_dirty(st, t);
+        tcb_finish(st, t, 0);
+        tcb_leave(st, t);
+    }
+    while ((t = TAILQ_FIRST(&l->accept_queue)) != NULL) {
+        stack_dirty(st, t);
+        listen_forget(t);
+        t->holder = TCB_ORPHAN;
+        if (tcb_is_synchronized(t) && t->state != TCPS_TIME_WAIT)
+            reset_send(st, t);
+        tcb_free_buffers(st, t);
+        tcb_finish(st, t, 0);
+        tcb_leave(st, t);
+    }
+}

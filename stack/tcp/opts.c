@@ -1,0 +1,95 @@
+/* Options: what a SYN offers and settles, the effective MSS, timestamps and PAWS.
+ *
+ * use_ts, use_sack and use_wscale say at first what we offer, and from the peer's SYN on what both
+ * do. */
+#include "stack/tcp/tcb.h"
+
+#define IP_TCP_HDRS  40u                 /* IPv4 and TCP headers without options (MUST-16, -67) */
+#define TS_OPT_LEN   12u                 /* with its two NOPs */
+#define PAWS_IDLE_NS (24 * 86400 * S_NS) /* RFC 7323 §5.5: TS.Recent is then too old to judge by  \
+                                          */
+#define TS_TICK_NS MS_NS
+
+uint32_t ts_now(struct stack *st, const struct tcb *t) {
+    return (uint32_t)(st->now_ns / TS_TICK_NS) + t->ts_offset;
+}
+
+/* RFC 9293 §3.7.1; SHLD-6: of the interface that the peer is reached by. */
+uint16_t opts_advertised_mss(struct stack *st, const struct tcb *t) {
+    uint32_t mss = net_path_mtu(st, &t->remote.addr) - IP_TCP_HDRS;
+    if (t->opts.maxseg != 0)
+        mss = u32_min(mss, t->opts.maxseg);
+    return (uint16_t)mss;
+}
+
+/* The smallest shift with which the largest buffer can be offered (RFC 7323 §2.3). */
+uint8_t opts_window_scale(const struct stack *st, const struct tcb *t) {
+    uint32_t space = t->opts.rcvbuf != 0 ? t->opts.rcvbuf / 2 : st->tcp->cfg.rmem_max;
+    uint8_t shift = 0;
+    while (space > 65535 && shift < TCP_WSCALE_MAX) {
+        space >>= 1;
+        shift++;
+    }
+    return shift;
+}
+
+void opts_for_syn(struct stack *st, const struct tcb *t, struct tcp_opts *o) {
+    (void)st;
+    o->has_mss = true;
+    o->mss = t->rcv.adv_mss;
+    o->has_wscale = t->use_wscale;
+    o->wscale = t->rcv.wscale;
+    o->sack_permitted = t->use_sack;
+}
+
+/* Eff.snd.MSS (MUST-16); the timestamp goes with every segment, SACK blocks are taken off where
+ * they appear (RFC 6691 §2). */
+void opts_update_mss(struct stack *st, struct tcb *t) {
+    uint32_t mss = net_path_mtu(st, &t->remote.addr) - IP_TCP_HDRS;
+    mss = u32_min(mss, t->snd.peer_mss);
+    if (t->opts.maxseg != 0)
+        mss = u32_min(mss, t->opts.maxseg);
+    mss = u32_max(mss, TCP_MSS_FLOOR);
+    t->snd.mss = mss - (t->use_ts ? TS_OPT_LEN : 0);
+}
+
+/* The peer's SYN or SYN-ACK. */
+void opts_on_syn(struct stack *st, struct tcb *t, const struct tcp_opts *o) {
+    t->snd.peer_mss = o->has_mss ? o->mss : TCP_MSS_DEFAULT; /* MUST-15 */
+    if (t->snd.peer_mss < TCP_MSS_FLOOR)
+        t->snd.peer_mss = TCP_MSS_FLOOR;
+    t->use_wscale = t->use_wscale && o->has_wscale; /* RFC 7323 §2.2: only when both sent it */
+    t->snd.wscale = 0;
+    if (t->use_wscale) /* RFC 7323 §2.3: a larger one counts as 14 */
+        t->snd.wscale = (uint8_t)u32_min(o->wscale, TCP_WSCALE_MAX);
+    else
+        t->rcv.wscale = 0;
+    t->use_sack = t->use_sack && o->sack_permitted;
+    t->use_ts = t->use_ts && o->has_ts;
+    if (t->use_ts) {
+        t->ts_recent = o->tsval;
+        t->ts_recent_ns = st->now_ns;
+    }
+    opts_update_mss(st, t);
+}
+
+/* RFC 7323 §5.3 R1. A segment without a timestamp where one is due is let through, as in Linux:
+ * §3.2 would drop it, but middleboxes that strip the option are more common than what that would
+ * protect from. */
+bool paws_rejects(struct stack *st, const struct tcb *t, const struct seg *s) {
+    if (!t->use_ts || !s->h.opt.has_ts || seg_has(s, TH_RST))
+        return false;
+    if ((int32_t)(s->h.opt.tsval - t->ts_recent) >= 0)
+        return false;
+    return st->now_ns - t->ts_recent_ns < PAWS_IDLE_NS;
+}
+
+/* RFC 7323 §4.3 (2): of a segment that begins at or before Last.ACK.sent. */
+void paws_update(struct stack *st, struct tcb *t, const struct seg *s) {
+    if (!t->use_ts || !s->h.opt.has_ts || seq_gt(s->h.seq, t->rcv.acked))
+        return;
+    if ((int32_t)(s->h.opt.tsval - t->ts_recent) < 0 && st->now_ns - t->ts_recent_ns < PAWS_IDLE_NS)
+        return;
+    t->ts_recent = s->h.opt.tsval;
+    t->ts_recent_ns = st->now_ns;
+}

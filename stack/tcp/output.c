@@ -1,0 +1,203 @@
+/* What may be sent, and sending it. Predicates (may_…, …_room) decide and change nothing; actions
+ * send. The order: what was lost, what is new, one segment of last resort, an ACK if one is still
+ * due.
+ *
+ * A segment may be a super-segment: a multiple of the MSS, up to what IP takes, of which link or
+ * device makes segments; PSH and FIN then stand on the last one only. */
+#include "stack/tcp/cc.h"
+#include "stack/tcp/tcb.h"
+
+uint32_t output_mss(const struct tcb *t) {
+    uint32_t blocks = t->use_sack ? t->rcv.n_sack : 0;
+    if (blocks == 0)
+        return t->snd.mss;
+    uint32_t opt = 4 + 8 * u32_min(blocks, t->use_ts ? 3 : 4);
+    return t->snd.mss > opt + 8 ? t->snd.mss - opt : 8; /* RFC 6691 §2 */
+}
+
+/* ---- predicates ---- */
+
+/* The largest payload of one packet: whole segments. */
+static uint32_t super_max(struct stack *st, const struct tcb *t, uint32_t mss) {
+    uint32_t max = net_gso_max(st, &t->remote.addr);
+    uint32_t hdrs = 20 + TCP_HDR_MAX;
+    max = u32_min(max, TCP_SUPER_MAX);
+    if (max <= hdrs + mss || mss > UINT16_MAX / 2)
+        return mss;
+    return (max - hdrs) / mss * mss;
+}
+
+/* Bytes from snd.nxt to the edge of the peer's window; none when he has shrunk it (SHLD-15). */
+static uint32_t window_room(const struct tcb *t) {
+    int32_t room = seq_diff(seq_add(t->snd.una, t->snd.wnd), t->snd.nxt);
+    return room > 0 ? (uint32_t)room : 0;
+}
+
+/* One segment always may be in flight, however small cwnd is. */
+static uint32_t cwnd_room(const struct tcb *t) {
+    uint32_t pipe = scoreboard_pipe(t), cwnd = t->cc.cwnd_bytes;
+    if (pipe == 0)
+        return u32_max(cwnd, t->snd.mss);
+    return cwnd > pipe ? cwnd - pipe : 0;
+}
+
+static bool fin_is_due(const struct tcb *t) {
+    return t->snd.fin_queued && !tcb_fin_sent(t);
+}
+
+/* Nagle's algorithm (RFC 9293 §3.7.4, SHLD-7), in Minshall's form as in Linux: a small segment
+ * waits only for another small one. Corked data waits for more, or TCP_CORK_NS. */
+static bool may_send_small(const struct tcb *t) {
+    if (t->snd.override || t->snd.fin_queued)
+        return true;
+    if (t->opts.cork || t->snd.more)
+        return false;
+    return t->opts.nodelay || !seq_gt(t->snd.small_end, t->snd.una) ||
+           seq_ge(t->snd.una, t->snd.nxt);
+}
+
+/* How many of the unsent bytes may go now (Nagle, cwnd, and the sender's SWS avoidance of
+ * §3.8.6.2.1, MUST-38). *cwnd_stops: it is cwnd that keeps the rest. */
+static uint32_t may_send_new(const struct tcb *t, uint32_t mss, uint32_t max, bool *cwnd_stops) {
+    uint32_t unsent = tcb_unsent(t), wnd = window_room(t), cwnd = cwnd_room(t);
+    uint32_t len = u32_min(u32_min(unsent, max), u32_min(wnd, cwnd));
+    uint32_t whole = len - len % mss;
+    *cwnd_stops = cwnd < u32_min(unsent, wnd) && cwnd < max;
+    if (len == whole)
+        return len;
+    if (len == unsent)
+        return may_send_small(t) ? len : whole;
+    if (len == cwnd) /* whole segments only: the rest will follow with the next ACK */
+        return whole;
+    /* What is left is a part of a segment that the window cuts off. */
+    if (len >= t->snd.max_wnd / 2 || t->snd.override)
+        return len;
+    return whole;
+}
+
+/* ---- actions ---- */
+
+/* Sends [lo, hi) again. False: memory was out. The FIN is the number behind the data. */
+static bool retransmit(struct stack *st, struct tcb *t, struct range *r) {
+    seq_t data_end = tcb_data_end(t);
+    uint16_t flags = seq_gt(r->hi, data_end) ? TH_FIN : 0;
+    seq_t end = seq_min(r->hi, data_end);
+    uint32_t len = seq_gt(end, r->lo) ? (uint32_t)seq_diff(end, r->lo) : 0;
+    if (seq_eq(end, data_end) && len > 0)
+        flags |= TH_PSH;
+    int32_t n = segment_send(st, t, r->lo, len, flags);
+    if (n < 0)
+        return false;
+    if ((uint32_t)n < len)
+        r->hi = seq_add(r->lo, (uint32_t)n);
+    uint32_t segs = u32_max(1, ((uint32_t)n + t->snd.mss - 1) / t->snd.mss);
+    st->ctr.TcpRetransSegs += segs;
+    t->loss.total_retrans += segs;
+    t->snd.bytes_retrans += (uint32_t)n;
+    rtt_on_retransmit(t);
+    tcp_on_sent(st, t);
+    return true;
+}
+
+/* The part of a hole that may be sent again now: within the window (SHLD-16; at a zero window the
+ * head goes as a probe), within cwnd in whole segments. 0: nothing. */
+static uint32_t may_retransmit(const struct tcb *t, const struct range *r, uint32_t mss,
+                               uint32_t max) {
+    uint32_t hole = u32_min((uint32_t)seq_diff(r->hi, r->lo), max), room = cwnd_room(t);
+    bool head = seq_eq(r->lo, t->snd.una);
+    if (t->loss.force && head)
+        room = u32_max(room, mss);
+    int32_t wnd = seq_diff(seq_add(t->snd.una, t->snd.wnd), r->lo);
+    if (wnd <= 0 && head)
+        wnd = (int32_t)mss;
+    if (wnd <= 0)
+        return 0;
+    hole = u32_min(hole, (uint32_t)wnd);
+    if (hole <= room)
+        return hole;
+    return room - room % mss;
+}
+
+static void send_lost(struct stack *st, struct tcb *t) {
+    struct range r;
+    uint32_t mss = output_mss(t), max = super_max(st, t, mss);
+    while (loss_next_rtx(t, &r)) {
+        uint32_t len = may_retransmit(t, &r, mss, max);
+        if (len == 0)
+            return;
+        r.hi = seq_add(r.lo, len);
+        if (!retransmit(st, t, &r))
+            return;
+        loss_on_retransmit(t, &r);
+        mss = output_mss(t);
+    }
+}
+
+static bool send_new_segment(struct stack *st, struct tcb *t, uint32_t len, uint32_t mss) {
+    bool last = len == tcb_unsent(t);
+    bool fin = last && fin_is_due(t) && window_room(t) > len;
+    uint16_t flags = (uint16_t)((fin ? TH_FIN : 0) | (last && len > 0 ? TH_PSH : 0)); /* MUST-61 */
+    seq_t lo = t->snd.nxt;
+    if (len == 0 && !fin)
+        return false;
+    int32_t n = segment_send(st, t, lo, len, flags);
+    if (n < 0)
+        return false;
+    t->snd.nxt = seq_add(lo, (uint32_t)n + (fin && (uint32_t)n == len));
+    t->snd.bytes_sent += (uint32_t)n;
+    if ((uint32_t)n % mss != 0)
+        t->snd.small_end = seq_add(lo, (uint32_t)n);
+    rtt_on_send(t, t->snd.nxt, st->now_ns);
+    tcp_on_sent(st, t);
+    return true;
+}
+
+/* Returns whether it was cwnd that ended it. */
+static bool send_new(struct stack *st, struct tcb *t) {
+    bool cwnd_stops = false;
+    uint32_t mss = output_mss(t), max = super_max(st, t, mss);
+    if (tcb_outstanding(t) == 0 && t->snd.last_data_ns != 0)
+        cc_on_idle(t, st->now_ns - t->snd.last_data_ns);
+    while (tcb_unsent(t) > 0 || fin_is_due(t)) {
+        uint32_t len = may_send_new(t, mss, max, &cwnd_stops);
+        if (len == 0 && tcb_unsent(t) > 0)
+            break;
+        if (!send_new_segment(st, t, len, mss))
+            break;
+        mss = output_mss(t);
+    }
+    return cwnd_stops;
+}
+
+static void send_last_resort(struct stack *st, struct tcb *t) {
+    struct range r;
+    if (tcb_unsent(t) > 0 || cwnd_room(t) < t->snd.mss || window_room(t) == 0)
+        return;
+    if (loss_last_resort(t, &r))
+        retransmit(st, t, &r);
+}
+
+static bool may_send_data(const struct tcb *t) {
+    switch (t->state) {
+    case TCPS_ESTABLISHED:
+    case TCPS_CLOSE_WAIT:
+    case TCPS_FIN_WAIT_1:
+    case TCPS_CLOSING:
+    case TCPS_LAST_ACK:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void tcp_output(struct stack *st, struct tcb *t) {
+    if (may_send_data(t)) {
+        send_lost(st, t);
+        bool cwnd_stopped = send_new(st, t);
+        send_last_resort(st, t);
+        cc_on_output(t, scoreboard_pipe(t), cwnd_stopped);
+        tcp_on_output_done(st, t);
+    }
+    if (t->ack.now)
+        segment_send_ack(st, t);
+}

@@ -1,0 +1,240 @@
+/* Received data and the window.
+ *
+ * Payload is read from its frame straight to where it belongs: the buffer of a waiting reader
+ * (st->direct), the room behind the last chunk of the queue, fresh chunks. Nothing is published
+ * before the bytes are there, so a process that dies while copying leaves the connection whole.
+ *
+ * Invariants: the queue holds the bytes [rcv.copied, rcv.nxt) less a FIN; two neighbouring chunks
+ * of it are never so empty that one would hold both, hence its true size is at most twice its
+ * length and a chunk, however small the segments were (V15). rcv.adv never moves left (SHLD-14). */
+#include "stack/tcp/tcb.h"
+
+#include <poll.h>
+
+#define USER_IOV_MAX 16
+#define FRESH_MAX    20 /* chunks: 64 KB in small ones */
+
+void recv_init(struct stack *st, struct tcb *t) {
+    const struct tcp_config *cfg = &st->tcp->cfg;
+    /* Half of the buffer is window, as with Linux's tcp_adv_win_scale = 1: the rest is overhead. */
+    t->rcv.limit = (t->opts.rcvbuf != 0 ? t->opts.rcvbuf : cfg->rmem_default) / 2;
+    t->rcv.limit = u32_max(t->rcv.limit, TCP_RCVBUF_MIN / 2);
+    t->rcv.adv_mss = opts_advertised_mss(st, t);
+    t->rcv.wscale = t->use_wscale ? opts_window_scale(st, t) : 0;
+    t->rcv.mss = u32_min(TCP_MSS_DEFAULT, t->rcv.adv_mss);
+}
+
+/* ---- reading a segment's payload ---- */
+
+struct landing {
+    struct iovec iov[USER_IOV_MAX + 1 + FRESH_MAX];
+    int n;
+    size_t user, room; /* bytes that the user's part and the tail's room take */
+    struct chunk *fresh[FRESH_MAX];
+    int n_fresh;
+};
+
+static void landing_add(struct landing *l, void *p, size_t n) {
+    if (n > 0)
+        l->iov[l->n++] = (struct iovec){p, n};
+}
+
+static void landing_free(struct stack *st, struct landing *l) {
+    while (l->n_fresh > 0)
+        chunk_unref(&st->chunks, l->fresh[--l->n_fresh]);
+}
+
+/* Places for `len` bytes. False: memory is out. */
+static bool landing_plan(struct stack *st, struct landing *l, size_t len, const struct stream *to,
+                         const struct iovec *user, int nuser) {
+    l->n = l->n_fresh = 0;
+    l->user = l->room = 0;
+    for (int i = 0; i < nuser && i < USER_IOV_MAX && len > 0; i++) {
+        size_t n = user[i].iov_len < len ? user[i].iov_len : len;
+        landing_add(l, user[i].iov_base, n);
+        l->user += n;
+        len -= n;
+    }
+    struct chunk *c = to->tail;
+    if (c != NULL && len > 0) {
+        l->room = c->cap - c->off - c->len < len ? c->cap - c->off - c->len : len;
+        landing_add(l, c->data + c->off + c->len, l->room);
+        len -= l->room;
+    }
+    while (len > 0) {
+        c = l->n_fresh < FRESH_MAX ? chunk_get(&st->chunks, len) : NULL;
+        if (c == NULL) {
+            st->ctr.mem_chunks_out++;
+            landing_free(st, l);
+            return false;
+        }
+        c->len = (uint32_t)(c->cap < len ? c->cap : len);
+        landing_add(l, c->data, c->len);
+        len -= c->len;
+        l->fresh[l->n_fresh++] = c;
+    }
+    return true;
+}
+
+static void landing_publish(struct landing *l, struct stream *to) {
+    if (l->room > 0) {
+        to->tail->len += (uint32_t)l->room;
+        to->len += l->room;
+    }
+    for (int i = 0; i < l->n_fresh; i++)
+        stream_append_chunk(to, l->fresh[i]);
+}
+
+static bool read_payload(struct seg *s, const struct iovec *iov, int n) {
+    uint32_t at = s->h.hdr_len + s->skip;
+    if (s->chunk != NULL) {
+        struct iovec src = {s->chunk->data + s->chunk->off, s->chunk->len};
+        return iov_copy(iov, n, 0, &src, 1, at, s->len) == s->len;
+    }
+    return frame_read(&s->in->f, at, s->len, iov, n) == (int)s->len;
+}
+
+int recv_read(struct stack *st, struct seg *s, struct stream *to, const struct iovec *user,
+              int nuser, size_t *to_user) {
+    struct landing l;
+    if (!landing_plan(st, &l, s->len, to, user, nuser))
+        return -ENOMEM;
+    if (!read_payload(s, l.iov, l.n)) {
+        landing_free(st, &l);
+        return -EIO;
+    }
+    landing_publish(&l, to);
+    if (to_user != NULL)
+        *to_user = l.user;
+    return 0;
+}
+
+/* ---- in order, and not ---- */
+
+/* The rest of the buffer that a waiting reader has lent, or 0 entries. */
+static int direct_iov(struct stack *st, const struct tcb *t, struct iovec *out) {
+    struct direct_recv *d = st->direct;
+    int n = 0;
+    if (d == NULL || d->t != t || t->rcv.queue.len > 0 || t->rcv.urgent)
+        return 0;
+    size_t skip = d->got;
+    for (int i = 0; i < d->niov && n < USER_IOV_MAX; i++) {
+        if (skip >= d->iov[i].iov_len) {
+            skip -= d->iov[i].iov_len;
+            continue;
+        }
+        out[n++] = (struct iovec){(uint8_t *)d->iov[i].iov_base + skip, d->iov[i].iov_len - skip};
+        skip = 0;
+    }
+    return n;
+}
+
+static bool deliver(struct stack *st, struct tcb *t, struct seg *s) {
+    struct iovec user[USER_IOV_MAX];
+    size_t to_user = 0;
+    int nuser = direct_iov(st, t, user);
+    int err = recv_read(st, s, &t->rcv.queue, user, nuser, &to_user);
+    /* Out-of-order data must not starve what would let it be delivered. */
+    while (err == -ENOMEM && gaps_drop_last(st, t))
+        err = recv_read(st, s, &t->rcv.queue, user, nuser, &to_user);
+    if (err != 0)
+        return false;
+    t->rcv.nxt = seq_add(t->rcv.nxt, s->len);
+    t->rcv.bytes += s->len;
+    if (to_user > 0) {
+        st->direct->got += to_user;
+        recv_after_read(st, t, (uint32_t)to_user);
+    }
+    return true;
+}
+
+static void in_order(struct stack *st, struct tcb *t, struct seg *s) {
+    if (!deliver(st, t, s)) {
+        st->ctr.TcpExtTCPRcvQDrop++;
+        s->fin = false;
+        return;
+    }
+    bool filled = gaps_drain(st, t);
+    ackpolicy_on_data(st, t, s, true, filled);
+    tcb_raise(st, t, POLLIN);
+}
+
+/* Text of an acceptable segment, cut to the window (RFC 9293 §3.10.7.4, seventh). */
+void recv_segment(struct stack *st, struct tcb *t, struct seg *s) {
+    if (s->len > 0) {
+        t->rcv.last_data_ns = st->now_ns;
+        t->rcv.data_segs_in++;
+        if (seq_eq(s->seq, t->rcv.nxt)) {
+            in_order(st, t, s);
+        } else {
+            if (gaps_store(st, t, s))
+                st->ctr.TcpExtTCPOFOQueue++;
+            else
+                s->fin = false;
+            ackpolicy_on_data(st, t, s, false, false);
+        }
+    }
+    if (s->fin && !t->rcv.fin_known) {
+        t->rcv.fin_known = true;
+        t->rcv.fin_seq = seq_add(s->seq, s->len);
+        if (!seq_eq(t->rcv.fin_seq, t->rcv.nxt))
+            ackpolicy_now(st, t);
+    }
+}
+
+/* ---- the window ---- */
+
+uint32_t recv_syn_window(const struct tcb *t) {
+    uint32_t wnd = u32_min(t->rcv.limit, 65535);
+    return wnd > t->rcv.adv_mss ? wnd - wnd % t->rcv.adv_mss : wnd;
+}
+
+uint32_t recv_new_window(const struct stack *st, const struct tcb *t) {
+    (void)st;
+    uint32_t used = (uint32_t)t->rcv.queue.len;
+    uint32_t room = t->rcv.limit > used ? t->rcv.limit - used : 0;
+    uint32_t cur = tcb_rcv_wnd(t);
+    /* Receiver's SWS avoidance (MUST-39, §3.8.6.2.2); no shrinking (SHLD-14). */
+    if (room <= cur || room - cur < u32_min(t->rcv.limit / 2, t->rcv.mss))
+        return cur;
+    return room;
+}
+
+/* Rounded up to what the scaled field can say: down would move the right edge left. */
+uint32_t recv_advance_window(struct stack *st, struct tcb *t) {
+    uint32_t unit = 1u << t->rcv.wscale;
+    uint32_t wnd = (recv_new_window(st, t) + unit - 1) & ~(unit - 1);
+    wnd = u32_min(wnd, 65535u << t->rcv.wscale);
+    seq_t edge = seq_add(t->rcv.nxt, wnd);
+    t->rcv.adv = seq_max(t->rcv.adv, edge);
+    return wnd;
+}
+
+/* The buffer grows as the reader keeps up: twice what he took within a round trip, so that the
+ * window never is what limits the sender (as Linux's tcp_rcv_space_adjust). */
+static void grow(struct stack *st, struct tcb *t, uint32_t n) {
+    if (t->opts.rcvbuf != 0)
+        return; /* SO_RCVBUF fixes it */
+    t->rcv.grow_copied += n;
+    uint64_t rtt = t->rtt.srtt_ns > MS_NS ? t->rtt.srtt_ns : MS_NS;
+    if (t->rcv.grow_copied >= t->rcv.limit / 2) {
+        uint32_t want = u32_min(2 * u32_min(t->rcv.grow_copied, 1u << 30), st->tcp->cfg.rmem_max);
+        if (st->now_ns - t->rcv.grow_start_ns <= 2 * rtt)
+            t->rcv.limit = u32_max(t->rcv.limit, want);
+    }
+    if (st->now_ns - t->rcv.grow_start_ns >= rtt) {
+        t->rcv.grow_start_ns = st->now_ns;
+        t->rcv.grow_copied = 0;
+    }
+}
+
+void recv_after_read(struct stack *st, struct tcb *t, uint32_t n) {
+    t->rcv.copied = seq_add(t->rcv.copied, n);
+    if (t->rcv.urgent && seq_ge(t->rcv.copied, t->rcv.up))
+        t->rcv.urgent = false;
+    grow(st, t, n);
+}
+
+uint32_t recv_readable(const struct tcb *t) {
+    return (uint32_t)t->rcv.queue.len;
+}

@@ -1,0 +1,132 @@
+/* After a process died inside the stack (DESIGN.md D8). What was being changed (st->dirty) is
+ * aborted; all lists and tables are made anew from the tcbs and runs that are in use. */
+#include "stack/tcp/tcb.h"
+
+#include <poll.h>
+
+static bool is_dirty(const struct stack *st, const void *obj) {
+    for (int i = 0; i < STACK_MAX_DIRTY; i++)
+        if (st->dirty[i] == obj)
+            return true;
+    return false;
+}
+
+static void mark_tcb(struct stack *st, struct tcb *t) {
+    bool whole = !is_dirty(st, t);
+    if (whole) {
+        whole = chunk_pools_mark(&st->chunks, &t->snd.buf);
+        whole = chunk_pools_mark(&st->chunks, &t->rcv.queue) && whole;
+    }
+    if (!whole) {
+        t->damaged = true;
+        t->snd.buf = t->rcv.queue = (struct stream){0};
+    }
+}
+
+static void mark_run(struct stack *st, struct gap_run *r) {
+    struct tcb *t = r->owner;
+    bool good = pool_owns(&st->tcp->tcbs, t) && !t->damaged && t->state != TCPS_CLOSED;
+    if (good && chunk_pools_mark(&st->chunks, &r->data))
+        return;
+    if (good)
+        t->damaged = true;
+    r->data = (struct stream){0};
+    pool_put(&st->tcp->gaps, r);
+}
+
+void tcp_repair_mark(struct stack *st) {
+    struct tcb *t;
+    struct gap_run *r;
+    pool_rebuild(&st->tcp->tcbs);
+    pool_rebuild(&st->tcp->gaps);
+    POOL_FOREACH (&st->tcp->tcbs, i, t) {
+        if (t->state < TCPS_ESTABLISHED || t->state > TCPS_CLOSING) /* died within tcb_alloc */
+            pool_put(&st->tcp->tcbs, t);
+        else
+            mark_tcb(st, t);
+    }
+    POOL_FOREACH (&st->tcp->gaps, i, r)
+        mark_run(st, r);
+}
+
+static void clear_derived(struct tcb *t) {
+    t->flow.linked = false;
+    TAILQ_INIT(&t->syn_queue);
+    TAILQ_INIT(&t->accept_queue);
+    t->n_syn = t->n_accept = 0;
+    TAILQ_INIT(&t->rcv.gaps);
+    t->rcv.n_gaps = t->rcv.gap_bytes = t->rcv.gap_true_size = 0;
+    t->rcv.n_sack = 0;
+}
+
+static void readd_timers(struct stack *st, struct tcb *t) {
+    timers_readd(&st->timers, &t->t_rtx);
+    timers_readd(&st->timers, &t->t_persist);
+    timers_readd(&st->timers, &t->t_delack);
+    timers_readd(&st->timers, &t->t_keepalive);
+    timers_readd(&st->timers, &t->t_linger);
+}
+
+static bool waits_in_queue(const struct tcb *t) {
+    return t->holder == TCB_SYNQ || t->holder == TCB_ACCEPTQ;
+}
+
+static void relink(struct stack *st, struct tcb *t) {
+    readd_timers(st, t);
+    if (t->bound)
+        tcb_insert_flow(st, t);
+    if (t->want_flush)
+        TAILQ_INSERT_TAIL(&st->tcp->flush, t, flush_link);
+    if (t->want_event)
+        TAILQ_INSERT_TAIL(&st->tcp->events, t, event_link);
+    if (!waits_in_queue(t)) {
+        t->listener = NULL;
+        return;
+    }
+    struct tcb *l = t->listener;
+    if (pool_owns(&st->tcp->tcbs, l) && l->state == TCPS_LISTEN && !l->damaged) {
+        listen_enqueue(l, t);
+    } else {
+        t->listener = NULL;
+        t->damaged = true;
+    }
+    if (t->queued_no > st->tcp->accept_no)
+        st->tcp->accept_no = t->queued_no;
+}
+
+/* Ends one whose fields may be of two minds: the peer gets a RST, the user an error. */
+static void abort_damaged(struct stack *st, struct tcb *t) {
+    st->ctr.repaired_conns++;
+    t->damaged = false;
+    if (waits_in_queue(t)) {
+        listen_forget(t);
+        t->holder = TCB_ORPHAN;
+    }
+    if (t->state == TCPS_LISTEN)
+        listen_close(st, t);
+    if (t->state == TCPS_SYN_RCVD || tcb_is_synchronized(t))
+        reset_send(st, t);
+    tcb_finish(st, t, ECONNABORTED);
+    t->done = true;
+}
+
+void tcp_repair_relink(struct stack *st) {
+    struct tcb *t;
+    struct gap_run *r;
+    TAILQ_INIT(&st->tcp->flush);
+    TAILQ_INIT(&st->tcp->events);
+    POOL_FOREACH (&st->tcp->tcbs, i, t)
+        clear_derived(t);
+    POOL_FOREACH (&st->tcp->gaps, i, r)
+        gaps_insert(r->owner, r);
+    POOL_FOREACH (&st->tcp->tcbs, i, t)
+        relink(st, t);
+    POOL_FOREACH (&st->tcp->tcbs, i, t) {
+        if (t->damaged)
+            abort_damaged(st, t);
+        if (t->holder == TCB_USER && t->user == NULL)
+            tcp_close(st, t); /* its user died before he could call it his */
+        else
+            tcb_leave(st, t);
+    }
+}

@@ -1,0 +1,114 @@
+/* Building segments: a header beside references to the send stream; no payload byte is copied. */
+#include "stack/tcp/tcb.h"
+
+/* Hands a finished header and packet to IP. Takes p over. */
+static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, const struct tcp_hdr *h) {
+    uint8_t *b = pkt_push(p, tcp_build_len(h));
+    tcp_build(b, h);
+    /* MUST-2: the checksum is always sent; the link, or its device, finishes it. */
+    uint64_t sum = csum_pseudo(&t->local.addr, &t->remote.addr, PROTO_TCP, (uint32_t)pkt_len(p));
+    be16_t folded = csum_fold(sum);
+    memcpy(b + TCP_CSUM_OFFSET, &folded, sizeof(folded));
+    pkt_set_csum(p, TCP_CSUM_OFFSET);
+    uint32_t segs = 1, mss = output_mss(t);
+    if (p->payload_len > mss) {
+        pkt_set_gso(p, addr_is_v4(&t->remote.addr) ? GSO_TCP4 : GSO_TCP6, (uint16_t)mss);
+        segs = (p->payload_len + mss - 1) / mss;
+    }
+    st->ctr.TcpOutSegs += segs;
+    t->snd.segs_out += segs;
+    if (p->payload_len > 0)
+        t->snd.data_segs_out += segs;
+    t->snd.last_send_ns = st->now_ns;
+    struct ip_out io = {.src = t->local.addr,
+                        .dst = t->remote.addr,
+                        .proto = PROTO_TCP,
+                        .tos = t->opts.tos,
+                        .ttl = t->opts.ttl,
+                        .df = true,
+                        .confirmed = t->snd.confirmed};
+    t->snd.confirmed = false;
+    int err = net_output(st, p, &io);
+    if (err == -EHOSTUNREACH || err == -ENETUNREACH)
+        t->soft_error = -err;
+    return err;
+}
+
+static struct pkt *get_pkt(struct stack *st, struct tcb *t) {
+    struct pkt *p = pkt_get(&st->pkts);
+    if (p == NULL) {
+        st->ctr.mem_pkts_out++;
+        tcp_on_no_memory(st, t);
+    }
+    return p;
+}
+
+static struct tcp_hdr header(struct stack *st, struct tcb *t, seq_t seq, uint16_t flags) {
+    struct tcp_hdr h = {
+        .sport = t->local.port, .dport = t->remote.port, .seq = seq, .flags = flags};
+    if (flags & TH_ACK)
+        h.ack = t->rcv.nxt;
+    if (t->use_ts) { /* RFC 7323 §3.2: on every segment of the connection */
+        h.opt.has_ts = true;
+        h.opt.tsval = ts_now(st, t);
+        h.opt.tsecr = flags & TH_ACK ? t->ts_recent : 0;
+    }
+    return h;
+}
+
+/* MUST-62: the pointer says where the octet behind the urgent data stands. */
+static void set_urgent(const struct tcb *t, struct tcp_hdr *h) {
+    if (!t->snd.urgent || seq_le(t->snd.up, h->seq))
+        return;
+    h->flags |= TH_URG;
+    h->urg = (uint16_t)u32_min((uint32_t)seq_diff(t->snd.up, h->seq), 65535);
+}
+
+int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, uint16_t flags) {
+    struct pkt *p = get_pkt(st, t);
+    if (p == NULL)
+        return -ENOBUFS;
+    uint32_t n = 0;
+    if (len > 0)
+        n = (uint32_t)pkt_add_stream(p, &t->snd.buf, (size_t)seq_diff(seq, t->snd.buf_seq), len);
+    if (n < len)
+        flags &= (uint16_t) ~(TH_FIN | TH_PSH);
+    struct tcp_hdr h = header(st, t, seq, flags | TH_ACK);
+    h.window = (uint16_t)(recv_advance_window(st, t) >> t->rcv.wscale); /* MUST-1: unsigned */
+    sack_fill(t, &h.opt, len == 0);
+    set_urgent(t, &h);
+    ackpolicy_on_sent(st, t, len > 0);
+    if (len > 0)
+        t->snd.last_data_ns = st->now_ns;
+    pass_down(st, t, p, &h);
+    return (int32_t)n;
+}
+
+seq_t segment_ack_seq(const struct tcb *t) {
+    seq_t edge = seq_add(t->snd.una, t->snd.wnd);
+    return seq_gt(t->snd.nxt, edge) ? edge : t->snd.nxt;
+}
+
+void segment_send_ack(struct stack *st, struct tcb *t) {
+    segment_send(st, t, segment_ack_seq(t), 0, 0);
+}
+
+void segment_send_probe(struct stack *st, struct tcb *t, seq_t seq) {
+    segment_send(st, t, seq, 0, 0);
+}
+
+int segment_send_syn(struct stack *st, struct tcb *t) {
+    struct pkt *p = get_pkt(st, t);
+    if (p == NULL)
+        return -ENOBUFS;
+    bool ack = t->state == TCPS_SYN_RCVD;
+    struct tcp_hdr h = header(st, t, t->snd.iss, ack ? TH_SYN | TH_ACK : TH_SYN);
+    uint32_t wnd = recv_syn_window(t);
+    h.window = (uint16_t)wnd; /* RFC 7323 §2.2: never scaled on a SYN */
+    opts_for_syn(st, t, &h.opt);
+    if (ack) {
+        t->rcv.adv = seq_max(t->rcv.adv, seq_add(t->rcv.nxt, wnd));
+        t->rcv.acked = t->rcv.nxt;
+    }
+    return pass_down(st, t, p, &h);
+}

@@ -1,0 +1,278 @@
+/* The life of a tcb: allocation, the one function that changes its state, its end, and the derived
+ * lists that it stands in. Theory in tcb.h. */
+#include "stack/tcp/tcb.h"
+
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+
+void tcp_config_default(struct tcp_config *cfg) {
+    *cfg = (struct tcp_config){
+        .max_conns = 65536,
+        .syn_retries = 6,
+        .synack_retries = 5,
+        .retries2 = 15,
+        .orphan_retries = 8,
+        .fin_timeout_ns = 60 * S_NS,
+        .keepalive_time_ns = 7200 * S_NS,
+        .keepalive_intvl_ns = 75 * S_NS,
+        .keepalive_probes = 9,
+        .rmem_default = 131072,
+        .rmem_max = 6u << 20,
+        .wmem_default = 131072, /* two super-frames, so that one is copied while one is sent */
+        .wmem_max = 4u << 20,
+        .window_scaling = true,
+        .timestamps = true,
+        .sack = true,
+        .somaxconn = 4096,
+        .rto_min_ns = 200 * MS_NS,
+        .msl_timewait_ns = 60 * S_NS,
+    };
+}
+
+#define GAP_RUNS_PER_CONN 4u
+#define GAP_RUNS_LEAST    1024u
+
+int tcp_init(struct stack *st, const struct tcp_config *cfg) {
+    struct tcp *tcp = arena_alloc(&st->arena, sizeof(*tcp), _Alignof(struct tcp));
+    if (tcp == NULL)
+        return -ENOMEM;
+    st->tcp = tcp;
+    tcp->cfg = *cfg;
+    tcp->isn_key = rand_key(&st->rand);
+    tcp->ts_key = rand_key(&st->rand);
+    TAILQ_INIT(&tcp->flush);
+    TAILQ_INIT(&tcp->events);
+    uint32_t runs = u32_max(GAP_RUNS_LEAST, GAP_RUNS_PER_CONN * cfg->max_conns);
+    if (!pool_init(&tcp->tcbs, &st->arena, sizeof(struct tcb), cfg->max_conns) ||
+        !pool_init(&tcp->gaps, &st->arena, sizeof(struct gap_run), runs))
+        return -ENOMEM;
+    return 0;
+}
+
+const struct tcp_config *tcp_get_config(const struct stack *st) {
+    return &st->tcp->cfg;
+}
+
+struct tcb *tcb_alloc(struct stack *st) {
+    struct tcb *t = pool_get(&st->tcp->tcbs);
+    if (t == NULL) {
+        st->ctr.mem_conns_out++;
+        return NULL;
+    }
+    t->state = TCPS_CLOSED;
+    t->holder = TCB_USER;
+    t->created_ns = st->now_ns;
+    TAILQ_INIT(&t->syn_queue);
+    TAILQ_INIT(&t->accept_queue);
+    TAILQ_INIT(&t->rcv.gaps);
+    timers_init_tcb(t);
+    return t;
+}
+
+struct tcb *tcp_open(struct stack *st) {
+    return tcb_alloc(st);
+}
+
+const char *tcp_state_name(enum tcp_state s) {
+    switch (s) {
+    case TCPS_ESTABLISHED:
+        return "ESTAB";
+    case TCPS_SYN_SENT:
+        return "SYN-SENT";
+    case TCPS_SYN_RCVD:
+        return "SYN-RECV";
+    case TCPS_FIN_WAIT_1:
+        return "FIN-WAIT-1";
+    case TCPS_FIN_WAIT_2:
+        return "FIN-WAIT-2";
+    case TCPS_TIME_WAIT:
+        return "TIME-WAIT";
+    case TCPS_CLOSED:
+        return "UNCONN";
+    case TCPS_CLOSE_WAIT:
+        return "CLOSE-WAIT";
+    case TCPS_LAST_ACK:
+        return "LAST-ACK";
+    case TCPS_LISTEN:
+        return "LISTEN";
+    case TCPS_CLOSING:
+        return "CLOSING";
+    }
+    return "?";
+}
+
+static void log_state(struct stack *st, const struct tcb *t, enum tcp_state state) {
+    char l[ADDR_STRLEN], r[ADDR_STRLEN];
+    if (st->log.level < LOG_DEBUG)
+        return;
+    stack_log(st, LOG_DEBUG, "tcp %s:%u %s:%u %s -> %s", addr_format(&t->local.addr, l),
+              t->local.port, addr_format(&t->remote.addr, r), t->remote.port,
+              tcp_state_name(t->state), tcp_state_name(state));
+}
+
+/* A port that the user named stays his when the connection is over (as in Linux). */
+static void release_flow(struct stack *st, struct tcb *t) {
+    flow_remove(st, &t->flow);
+    t->bound = false;
+    if (!t->bound_port || t->holder != TCB_USER)
+        return;
+    t->local = t->bind_to;
+    t->remote = (struct endpoint){0};
+    t->bound = true;
+    tcb_insert_flow(st, t);
+}
+
+void tcb_set_state(struct stack *st, struct tcb *t, enum tcp_state state) {
+    enum tcp_state old = t->state;
+    if (old == state)
+        return;
+    log_state(st, t, state);
+    t->state = state;
+    t->flow.deaf = state == TCPS_CLOSED;
+    if (state == TCPS_ESTABLISHED)
+        t->established_ns = st->now_ns;
+    if (state == TCPS_TIME_WAIT) { /* nothing will be sent or come any more: keep it small */
+        st->ctr.TcpExtTW++;
+        stream_clear(&st->chunks, &t->snd.buf);
+        gaps_clear(st, t);
+    }
+    if (state == TCPS_CLOSED)
+        release_flow(st, t);
+    tcp_on_state(st, t);
+}
+
+void tcb_free_buffers(struct stack *st, struct tcb *t) {
+    stream_clear(&st->chunks, &t->snd.buf);
+    stream_clear(&st->chunks, &t->rcv.queue);
+    gaps_clear(st, t);
+}
+
+void tcb_finish(struct stack *st, struct tcb *t, int error) {
+    if (t->state == TCPS_CLOSED)
+        return;
+    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
+        st->ctr.TcpAttemptFails++;
+    if (error != 0)
+        t->error = error;
+    t->done = true;
+    stream_clear(&st->chunks, &t->snd.buf);
+    gaps_clear(st, t);
+    if (t->want_flush)
+        TAILQ_REMOVE(&st->tcp->flush, t, flush_link);
+    t->want_flush = false;
+    t->ack.now = t->ack.owed = false;
+    tcb_set_state(st, t, TCPS_CLOSED);
+    if (t->holder == TCB_SYNQ) {
+        listen_forget(t);
+        t->holder = TCB_ORPHAN;
+    }
+    if (t->holder == TCB_ORPHAN)
+        tcb_free_buffers(st, t);
+    else
+        tcb_raise(st, t, POLLHUP | POLLIN | POLLRDHUP | POLLOUT | (t->error != 0 ? POLLERR : 0u));
+}
+
+static void tcb_free(struct stack *st, struct tcb *t) {
+    assert(t->state == TCPS_CLOSED && t->listener == NULL);
+    assert(TAILQ_EMPTY(&t->syn_queue) && TAILQ_EMPTY(&t->accept_queue));
+    tcb_free_buffers(st, t);
+    flow_remove(st, &t->flow);
+    if (t->want_flush)
+        TAILQ_REMOVE(&st->tcp->flush, t, flush_link);
+    if (t->want_event)
+        TAILQ_REMOVE(&st->tcp->events, t, event_link);
+    t->want_flush = t->want_event = false;
+    pool_put(&st->tcp->tcbs, t);
+}
+
+void tcb_leave(struct stack *st, struct tcb *t) {
+    if (t->state == TCPS_CLOSED && t->holder == TCB_ORPHAN)
+        tcb_free(st, t);
+    __asm__ volatile("" ::: "memory");
+    for (int i = 0; i < STACK_MAX_DIRTY; i++)
+        if (st->dirty[i] == t)
+            st->dirty[i] = NULL;
+}
+
+/* ---- the flow table ---- */
+
+void tcb_insert_flow(struct stack *st, struct tcb *t) {
+    struct flow_key key = {.local = t->local, .remote = t->remote, .proto = PROTO_TCP};
+    t->flow.deaf = t->state == TCPS_CLOSED;
+    t->flow.spread = t->opts.reuse_port && t->remote.port == 0;
+    flow_insert(st, &t->flow, &key);
+}
+
+struct tcb *tcb_from_flow(struct flow_node *n) {
+    return (struct tcb *)((char *)n - offsetof(struct tcb, flow));
+}
+
+struct tcb *tcb_find(struct stack *st, const struct ip_in *in, const struct tcp_hdr *h) {
+    struct flow_key key = {
+        .local = {in->dst, h->dport}, .remote = {in->src, h->sport}, .proto = PROTO_TCP};
+    struct flow_node *n = flow_match(st, &key);
+    return n != NULL ? tcb_from_flow(n) : NULL;
+}
+
+/* ---- events and the flush list ---- */
+
+void tcb_raise(struct stack *st, struct tcb *t, uint32_t poll_bits) {
+    t->rose |= poll_bits;
+    if (t->want_event || t->holder != TCB_USER)
+        return;
+    t->want_event = true;
+    TAILQ_INSERT_TAIL(&st->tcp->events, t, event_link);
+}
+
+struct tcb *tcp_next_event(struct stack *st, uint32_t *rose) {
+    struct tcb *t;
+    while ((t = TAILQ_FIRST(&st->tcp->events)) != NULL) {
+        TAILQ_REMOVE(&st->tcp->events, t, event_link);
+        t->want_event = false;
+        *rose = t->rose;
+        t->rose = 0;
+        if (t->user != NULL)
+            return t;
+    }
+    return NULL;
+}
+
+void tcb_want_flush(struct stack *st, struct tcb *t) {
+    if (t->want_flush)
+        return;
+    t->want_flush = true;
+    TAILQ_INSERT_TAIL(&st->tcp->flush, t, flush_link);
+}
+
+/* Bounded: a tcb's turn ends when it is off the list, and output does not put it back. */
+void tcp_flush(struct stack *st) {
+    struct tcb *t;
+    while ((t = TAILQ_FIRST(&st->tcp->flush)) != NULL) {
+        stack_dirty(st, t);
+        TAILQ_REMOVE(&st->tcp->flush, t, flush_link);
+        t->want_flush = false;
+        tcp_output(st, t);
+        tcb_leave(st, t);
+    }
+}
+
+/* ---- all of them ---- */
+
+void tcp_foreach(struct stack *st, void (*fn)(struct stack *st, struct tcb *t, void *arg),
+                 void *arg) {
+    struct tcb *t;
+    POOL_FOREACH (&st->tcp->tcbs, i, t)
+        fn(st, t, arg);
+}
+
+void tcp_count(struct stack *st, uint32_t *live, uint32_t *timewait) {
+    struct tcb *t;
+    *live = *timewait = 0;
+    POOL_FOREACH (&st->tcp->tcbs, i, t) {
+        if (t->state == TCPS_TIME_WAIT && t->holder == TCB_ORPHAN)
+            (*timewait)++;
+        else
+            (*live)++;
+    }
+}

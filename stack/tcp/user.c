@@ -1,0 +1,296 @@
+/* The calls of a user: RFC 9293 §3.10.1 to §3.10.3, OPEN, SEND, RECEIVE. (CLOSE and ABORT:
+ * close.c.) */
+#include "stack/tcp/cc.h"
+#include "stack/tcp/tcb.h"
+
+#include <poll.h>
+
+/* ---- open ---- */
+
+void tcb_start(struct stack *st, struct tcb *t) {
+    const struct tcp_config *cfg = &st->tcp->cfg;
+    t->use_ts = cfg->timestamps;
+    t->use_sack = cfg->sack;
+    t->use_wscale = cfg->window_scaling;
+    t->ts_offset = isn_ts_offset(st, t);
+    t->snd.peer_mss = TCP_MSS_DEFAULT;
+    opts_update_mss(st, t);
+    recv_init(st, t);
+    seq_t iss = isn_choose(st, t);
+    t->snd.iss = t->snd.una = t->snd.up = t->snd.small_end = iss;
+    t->snd.nxt = t->snd.buf_seq = seq_add(iss, 1);
+    t->loss.recover = t->loss.high_rxt = t->loss.lost_end = iss;
+    t->cc.id = CC_RENO;
+    rtt_init(t);
+}
+
+void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
+    t->snd.una = s->h.ack;
+    rtt_on_ack(st, t, s->h.ack, &s->h.opt);
+    tcp_on_acked(st, t);
+    t->loss.backoff = 0;
+    t->loss.recover = t->loss.high_rxt = t->loss.lost_end = t->snd.una;
+    t->snd.last_ack_ns = t->rcv.last_ns = t->rcv.grow_start_ns = st->now_ns;
+    cc_init(t);
+    if (t->loss.total_retrans >
+        1) /* RFC 5681 §3.1: the SYN was lost; once may be chance (RFC 6928) */
+        t->cc.cwnd_bytes = t->snd.mss;
+    if (t->loss.total_retrans > 0 && t->rtt.srtt_ns == 0)
+        t->rtt.rto_ns = TCP_SYN_RTO_LOST_NS; /* RFC 6298 (5.7) */
+    ackpolicy_init(t);
+    tcb_set_state(st, t, TCPS_ESTABLISHED);
+    if (t->snd.fin_queued) /* shut down during the handshake */
+        tcb_set_state(st, t, TCPS_FIN_WAIT_1);
+    tcb_raise(st, t, POLLOUT);
+}
+
+/* A tcb whose connection is over becomes as new, but for what is the user's. */
+static void renew(struct stack *st, struct tcb *t) {
+    struct tcb keep = *t;
+    tcb_free_buffers(st, t);
+    t->done = false;
+    t->error = t->soft_error = 0;
+    t->shut = 0;
+    memset(&t->snd, 0, sizeof(t->snd));
+    memset(&t->rcv, 0, sizeof(t->rcv));
+    memset(&t->ack, 0, sizeof(t->ack));
+    memset(&t->loss, 0, sizeof(t->loss));
+    memset(&t->cc, 0, sizeof(t->cc));
+    TAILQ_INIT(&t->rcv.gaps);
+    t->probes = t->probe_backoff = t->keepalive_probes = 0;
+    t->nomem = t->passive = false;
+    t->opts = keep.opts;
+}
+
+/* The endpoints of an active open. */
+static int choose_endpoints(struct stack *st, struct tcb *t, const struct endpoint *remote,
+                            struct endpoint *local) {
+    *local = t->bound ? t->local : (struct endpoint){.addr = addr_v4(0)};
+    if (addr_is_any(&local->addr)) { /* MUST-44; MUST-45: kept from then on */
+        int err = net_pick_source(st, &remote->addr, &local->addr);
+        if (err != 0)
+            return err;
+    }
+    if (!t->bound) {
+        local->port = flow_pick_port(st, PROTO_TCP, local, remote);
+        return local->port != 0 ? 0 : -EADDRNOTAVAIL;
+    }
+    struct flow_key key = {.local = *local, .remote = *remote, .proto = PROTO_TCP};
+    return flow_find(st, &key) == NULL ? 0 : -EADDRNOTAVAIL;
+}
+
+static int may_connect(struct stack *st, const struct tcb *t, const struct endpoint *remote) {
+    switch (t->state) {
+    case TCPS_CLOSED:
+        break;
+    case TCPS_LISTEN:
+        return -EINVAL;
+    case TCPS_SYN_SENT:
+    case TCPS_SYN_RCVD:
+        return -EALREADY;
+    default:
+        return -EISCONN;
+    }
+    if (addr_is_multicast(&remote->addr) || net_is_broadcast(st, &remote->addr) ||
+        addr_is_any(&remote->addr))
+        return -ENETUNREACH; /* MUST-46; Linux's number */
+    return 0;
+}
+
+int tcp_connect(struct stack *st, struct tcb *t, const struct endpoint *remote) {
+    struct endpoint local;
+    int err = may_connect(st, t, remote);
+    if (err == 0)
+        err = choose_endpoints(st, t, remote, &local);
+    if (err != 0)
+        return err;
+    stack_dirty(st, t);
+    if (t->done)
+        renew(st, t);
+    flow_remove(st, &t->flow);
+    t->local = local;
+    t->remote = *remote;
+    t->bound = true;
+    tcb_start(st, t);
+    tcb_set_state(st, t, TCPS_SYN_SENT);
+    tcb_insert_flow(st, t);
+    st->ctr.TcpActiveOpens++;
+    err = segment_send_syn(st, t);
+    rtt_on_send(t, t->snd.nxt, st->now_ns);
+    tcp_on_sent(st, t);
+    if (err == -EHOSTUNREACH || err == -ENETUNREACH)
+        tcb_finish(st, t, 0);
+    else
+        err = 0; /* whatever else it was, the SYN will be sent again */
+    tcb_leave(st, t);
+    return err;
+}
+
+int tcp_listen(struct stack *st, struct tcb *t, uint32_t backlog) {
+    if (t->state == TCPS_LISTEN) {
+        t->backlog = backlog;
+        return 0;
+    }
+    if (t->state != TCPS_CLOSED)
+        return -EINVAL;
+    if (!t->bound) {
+        struct endpoint any = {.addr = addr_v4(0)};
+        int err = tcp_bind(st, t, &any);
+        if (err != 0)
+            return err;
+    }
+    if (bind_check(st, t, &t->local) != 0) /* SO_REUSEADDR let two bind: one may listen */
+        return -EADDRINUSE;
+    stack_dirty(st, t);
+    if (t->done)
+        renew(st, t);
+    t->backlog = backlog;
+    tcb_set_state(st, t, TCPS_LISTEN);
+    t->flow.spread = t->opts.reuse_port;
+    tcb_leave(st, t);
+    return 0;
+}
+
+/* ---- send ---- */
+
+/* Payload bytes that may wait. Grows with cwnd, as in Linux, so that a buffer of sent data and one
+ * of unsent data fit. SO_SNDBUF fixes it; half of that is overhead. */
+uint32_t tcb_sndbuf_limit(const struct stack *st, const struct tcb *t) {
+    const struct tcp_config *cfg = &st->tcp->cfg;
+    if (t->opts.sndbuf != 0)
+        return t->opts.sndbuf / 2;
+    uint64_t want = 2 * (uint64_t)t->cc.cwnd_bytes;
+    if (want < cfg->wmem_default)
+        want = cfg->wmem_default;
+    return want < cfg->wmem_max ? (uint32_t)want : cfg->wmem_max;
+}
+
+static bool pool_has_room(const struct pool *p) {
+    return p->max - p->n_used > p->max / TCP_ALLOC_RESERVE;
+}
+
+/* Some memory is kept back for what is received: ACKs free what is sent, nobody frees the rest. */
+static bool memory_has_room(const struct stack *st) {
+    return pool_has_room(&st->chunks.small) || pool_has_room(&st->chunks.large);
+}
+
+/* sk_stream_is_writeable: a third is free. */
+bool tcb_writable(const struct stack *st, const struct tcb *t) {
+    uint64_t used = t->snd.buf.len;
+    return used + used / 2 <= tcb_sndbuf_limit(st, t) && memory_has_room(st);
+}
+
+/* 0 when the state allows to send. */
+static int may_send(struct tcb *t) {
+    if (t->error != 0)
+        return -tcp_take_error(t);
+    if (t->shut & SHUT_BIT_WR)
+        return -EPIPE;
+    switch (t->state) {
+    case TCPS_ESTABLISHED:
+    case TCPS_CLOSE_WAIT:
+        return 0;
+    case TCPS_SYN_SENT:
+    case TCPS_SYN_RCVD:
+        return -EAGAIN;
+    default:
+        return -EPIPE; /* as Linux, also for one that was never connected */
+    }
+}
+
+ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, bool more) {
+    int err = may_send(t);
+    if (err != 0) {
+        t->snd.nospace = t->snd.nospace || err == -EAGAIN;
+        return err;
+    }
+    size_t len = iov_len(iov, niov), used = t->snd.buf.len, limit = tcb_sndbuf_limit(st, t);
+    size_t want = used >= limit ? 0 : len < limit - used ? len : limit - used;
+    /* The copying comes first, into memory that nobody looks at yet: behind the last byte, and into
+     * fresh chunks. A process that dies here damages nothing. */
+    struct stream *buf = &t->snd.buf, fresh = {0};
+    struct chunk *tail = buf->tail;
+    size_t in_tail = 0;
+    if (tail != NULL && want > 0) {
+        struct iovec room = {tail->data + tail->off + tail->len, tail->cap - tail->off - tail->len};
+        in_tail = iov_copy(&room, 1, 0, iov, niov, 0, want);
+    }
+    if (in_tail < want && memory_has_room(st))
+        stream_append(&st->chunks, &fresh, iov, niov, in_tail, want - in_tail);
+    size_t taken = in_tail + fresh.len;
+    stack_dirty(st, t);
+    if (taken < len)
+        t->snd.nospace = true;
+    if (taken < want && buf->len == 0) {
+        st->ctr.mem_chunks_out++;
+        tcp_on_no_memory(st, t);
+    }
+    if (in_tail > 0) {
+        tail->len += (uint32_t)in_tail;
+        buf->len += in_tail;
+    }
+    stream_join(&st->chunks, buf, &fresh);
+    t->snd.more = more && taken == len;
+    if (taken > 0)
+        tcp_output(st, t);
+    tcb_leave(st, t);
+    return taken > 0 || len == 0 ? (ssize_t)taken : -EAGAIN;
+}
+
+/* ---- receive ---- */
+
+/* Why there is nothing to be read; in Linux's order. */
+static int nothing_to_read(struct tcb *t) {
+    if (t->rcv.fin_seen)
+        return 0;
+    if (t->error != 0)
+        return -tcp_take_error(t);
+    if ((t->shut & SHUT_BIT_RD) || t->done)
+        return 0;
+    if (t->state == TCPS_CLOSED || t->state == TCPS_LISTEN)
+        return -ENOTCONN;
+    return -EAGAIN;
+}
+
+ssize_t tcp_recv(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, size_t len,
+                 bool peek, size_t peek_off) {
+    size_t queued = t->rcv.queue.len, off = peek ? peek_off : 0;
+    if (off >= queued)
+        return nothing_to_read(t);
+    size_t n = queued - off < len ? queued - off : len;
+    if (iov != NULL)
+        n = stream_copy(&t->rcv.queue, off, iov, niov, 0, n);
+    if (peek || n == 0)
+        return (ssize_t)n;
+    stack_dirty(st, t);
+    stream_consume(&st->chunks, &t->rcv.queue, n);
+    recv_after_read(st, t, (uint32_t)n);
+    if (tcb_is_synchronized(t) && !t->rcv.fin_seen)
+        ackpolicy_on_read(st, t);
+    tcb_leave(st, t);
+    return (ssize_t)n;
+}
+
+/* ---- options ---- */
+
+struct tcp_sockopts *tcp_opts(struct tcb *t) {
+    return &t->opts;
+}
+
+void tcp_opts_changed(struct stack *st, struct tcb *t) {
+    stack_dirty(st, t);
+    t->flow.spread = t->opts.reuse_port && t->remote.port == 0;
+    if (t->opts.rcvbuf != 0)
+        t->rcv.limit = u32_max(t->opts.rcvbuf / 2, TCP_RCVBUF_MIN / 2);
+    if (tcb_is_synchronized(t) && t->state != TCPS_TIME_WAIT) {
+        opts_update_mss(st, t);
+        tcp_on_opts(st, t);
+        if (t->opts.quickack && t->ack.owed)
+            ackpolicy_now(st, t);
+        /* As Linux: setting TCP_NODELAY, or taking TCP_CORK off, pushes what waits. */
+        t->snd.override = !t->opts.cork && (t->opts.nodelay || !t->snd.more);
+        tcp_output(st, t);
+        t->snd.override = false;
+    }
+    tcb_leave(st, t);
+}
