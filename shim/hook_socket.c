@@ -64,6 +64,8 @@ HOOK int socket(int domain, int type, int protocol) {
     if (domain != AF_INET)
         return kernels(REAL(socket)(domain, type, protocol));
     int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (kind < 0 || kind > SOCK_PACKET)
+        return (int)hook_ret(-EINVAL);
     if (kind == SOCK_RAW) {
         host_say_once("raw IPv4 sockets are not served; socket() fails with EPERM");
         return (int)hook_ret(-EPERM);

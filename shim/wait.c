@@ -467,7 +467,8 @@ int wait_recv(struct host *h, struct sock *so, const struct iovec *iov, int niov
                           .events = POLLIN,
                           .iov = iov,
                           .niov = niov,
-                          .any_handler = false};
+                          .any_handler =
+                              deadline_ns != WAIT_FOREVER /* signal(7): no restart then */};
     int r = run(h, &wf, deadline_ns);
     *got = wf.got;
     return r;
