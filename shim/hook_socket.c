@@ -71,7 +71,10 @@ HOOK int socket(int domain, int type, int protocol) {
         return (int)hook_ret(-EPERM);
     }
     int r = make_sock(domain, type, protocol);
-    if (r == -EPROTONOSUPPORT || r == -ESOCKTNOSUPPORT)
+    bool known =
+        (kind == SOCK_STREAM || kind == SOCK_DGRAM) &&
+        (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP); /* the kernel refuses it, too */
+    if ((r == -EPROTONOSUPPORT || r == -ESOCKTNOSUPPORT) && !known)
         host_say_once("IPv4 sockets of type %d, protocol %d are not served", kind, protocol);
     return (int)hook_ret(r);
 }
