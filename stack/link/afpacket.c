@@ -2,10 +2,12 @@
  *
  * Sending. Each packet is a sendmmsg entry: virtio header, headers, payload where the application's
  * bytes lie. The kernel copies them, and does what the interface cannot: it finishes checksums and
- * segments super-frames. With one exception, measured on Linux 6.18: past the qdisc
- * (PACKET_QDISC_BYPASS) a super-frame that the driver doesn't segment itself is dropped with
- * ENOBUFS. So at the first one bypass is switched off, for good: the features of an interface
- * (ethtool -K) may change at any time. */
+ * segments super-frames.
+ *
+ * PACKET_QDISC_BYPASS is not used, although DESIGN.md D5 names it: what goes past the qdisc is not
+ * shown to other packet sockets, so tshark on our own interface would see half of a conversation;
+ * super-frames that the driver does not segment are dropped; and it gains nothing measurable on a
+ * veth, which has no queue. */
 #include "stack/link/afpacket.h"
 
 #include <assert.h>
@@ -123,15 +125,6 @@ static int send_some(struct afpacket *ap, struct pkt *const *p, int n) {
     return send_direct(ap, p, run);
 }
 
-/* A super-frame drew ENOBUFS: see the top. True when trying again makes sense. */
-static bool stop_bypass(struct afpacket *ap) {
-    int off = 0;
-    if (!ap->sh->bypass)
-        return false;
-    ap->sh->bypass = false;
-    return sys_setsockopt(ap->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &off, sizeof(off)) == 0;
-}
-
 /* The carrier has no room now. True when it has had none for so long that the packet is to go:
  * the far end of a veth may be down, which looks the same. */
 static bool blocked_too_long(struct afpacket *ap, uint64_t now_ns) {
@@ -140,10 +133,8 @@ static bool blocked_too_long(struct afpacket *ap, uint64_t now_ns) {
     return now_ns - ap->blocked_ns > BLOCKED_MAX_NS;
 }
 
-/* The packet drew error `r`, for a reason that is gone now. */
-static bool try_again(struct afpacket *ap, const struct pkt *p, int r) {
-    if (r == -ENOBUFS && p->gso_size > 0)
-        return stop_bypass(ap);
+/* Sending drew error `r`, for a reason that is gone now. */
+static bool try_again(struct afpacket *ap, int r) {
     if (r == -ENETDOWN) /* it was down, and may be up again */
         return take_error(ap);
     return r == -EINTR;
@@ -160,7 +151,7 @@ int afpacket_send(struct link *l, struct pkt *const *p, int n, uint64_t now_ns, 
             ap->blocked_ns = 0;
             continue;
         }
-        if (try_again(ap, p[done], r))
+        if (try_again(ap, r))
             continue;
         if ((r == -EAGAIN || r == -ENOBUFS) && !blocked_too_long(ap, now_ns))
             return done;

@@ -30,7 +30,6 @@ struct afpacket_shared {
     uint32_t next;   /* slot to be read next */
     uint32_t handed; /* slots that a batch now being processed covers */
     bool in_doubt;   /* ring and queue may be out of step: compare before reading */
-    bool bypass;     /* PACKET_QDISC_BYPASS is on; goes off when the driver cannot segment */
     /* Counters, for whoever shows them. */
     uint64_t ring_drops; /* as PACKET_STATISTICS told, summed */
     uint64_t vlan_drops; /* frames with a VLAN tag */
@@ -38,14 +37,14 @@ struct afpacket_shared {
 };
 
 /* Opens a packet socket on `ifname` for frames to `mac`, broadcast and multicast; sets vnet
- * headers, ring, filter (libpcap: ARP, and IPv4 to us), IGNORE_OUTGOING, QDISC_BYPASS, and MAC
- * membership; falls back where the interface or kernel lacks one. Returns the descriptor,
+ * headers, ring, filter (libpcap: ARP, and IPv4 to us), IGNORE_OUTGOING, and MAC membership;
+ * falls back where the interface or kernel lacks one. Returns the descriptor,
  * close-on-exec, or -errno and a message in err that says what is wrong and how to mend it. naddrs
  * 0: IPv4 packets to any address. */
 int afpacket_open(const char *ifname, const struct mac *mac, const struct addr *addrs, int naddrs,
                   struct afpacket_shared *sh, char *err, size_t errlen);
 /* The same without some features, to test the fallbacks and to compare. */
-enum afpacket_flag { AFPACKET_NO_VNET = 1, AFPACKET_NO_RING = 2, AFPACKET_NO_BYPASS = 4 };
+enum afpacket_flag { AFPACKET_NO_VNET = 1, AFPACKET_NO_RING = 2 };
 int afpacket_open_flags(const char *ifname, const struct mac *mac, const struct addr *addrs,
                         int naddrs, unsigned flags, struct afpacket_shared *sh, char *err,
                         size_t errlen);

@@ -2,7 +2,7 @@
  *
  * Order matters. The socket is made for protocol 0, so that it receives nothing until bind; vnet
  * headers must be set before the ring, the ring and the filter before bind, so that no frame slips
- * in past either. What the kernel lacks is left out (vnet headers, ring, bypass, forced buffer
+ * in past either. What the kernel lacks is left out (vnet headers, ring, forced buffer
  * sizes); what the link cannot do without is an error with a message. */
 #include "stack/link/afpacket.h"
 
@@ -168,8 +168,6 @@ static void set_features(struct opening *o) {
     sh->ring = !(o->flags & AFPACKET_NO_RING) && set_ring(o);
     if (!sh->ring) /* checksum and VLAN flags, which the ring has in its slots */
         set_int(o, SOL_PACKET, PACKET_AUXDATA, 1);
-    sh->bypass =
-        !(o->flags & AFPACKET_NO_BYPASS) && set_int(o, SOL_PACKET, PACKET_QDISC_BYPASS, 1) == 0;
     if (sh->vnet) {
         uint32_t frame_max = o->netif.gso_max != 0 ? o->netif.gso_max : 65536;
         sh->gso_max = frame_max > 65536 ? 65536 - GSO_OVERHEAD : frame_max - GSO_OVERHEAD;
