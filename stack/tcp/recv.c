@@ -200,10 +200,15 @@ uint32_t recv_new_window(const struct stack *st, const struct tcb *t) {
     return room;
 }
 
-/* Rounded up to what the scaled field can say: down would move the right edge left. */
+/* Rounded up to what the scaled field can say: down would move the right edge left. But only once
+ * past the limit, else each small segment that nobody reads would find a rounded-up window again,
+ * and the queue would grow for ever; then what is shown is less than what is accepted, by less
+ * than a unit (RFC 7323 §2.4). */
 uint32_t recv_advance_window(struct stack *st, struct tcb *t) {
     uint32_t unit = 1u << t->rcv.wscale;
-    uint32_t wnd = (recv_new_window(st, t) + unit - 1) & ~(unit - 1);
+    uint32_t wnd = recv_new_window(st, t), up = (wnd + unit - 1) & ~(unit - 1);
+    seq_t bound = seq_add(t->rcv.copied, t->rcv.limit + unit);
+    wnd = seq_le(seq_add(t->rcv.nxt, up), bound) ? up : wnd & ~(unit - 1);
     wnd = u32_min(wnd, 65535u << t->rcv.wscale);
     seq_t edge = seq_add(t->rcv.nxt, wnd);
     t->rcv.adv = seq_max(t->rcv.adv, edge);
