@@ -58,9 +58,20 @@ static int kernels(int fd) {
     return fd;
 }
 
+/* IPv6 is the kernel's, which has no address but ::1 in a host's namespace. A socket for IPv6 only is
+ * harmless (ncat -l, which opens one beside its IPv4 socket, breaks off without). One that would
+ * take IPv4 as well must not be thought to: the program is told that there is no IPv6, and takes
+ * IPv4. */
+static bool would_take_ipv4(int fd, const struct sockaddr *addr, socklen_t len) {
+    int only = 1;
+    socklen_t size = sizeof(only);
+    if (addr == NULL || len < sizeof(addr->sa_family) || addr->sa_family != AF_INET6)
+        return false;
+    (void)REAL(getsockopt)(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &size);
+    return !only;
+}
+
 HOOK int socket(int domain, int type, int protocol) {
-    if (domain == AF_INET6) /* as a host without IPv6: programs then take IPv4 */
-        return (int)hook_ret(-EAFNOSUPPORT);
     if (domain != AF_INET)
         return kernels(REAL(socket)(domain, type, protocol));
     int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -99,6 +110,8 @@ static int bind_once(int fd, struct sock *so, const struct sockaddr *addr, sockl
 
 HOOK int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len) {
     struct sock *so = fd_sock(fd);
+    if (so == NULL && would_take_ipv4(fd, addr.__sockaddr__, len))
+        return (int)hook_ret(-EAFNOSUPPORT);
     if (so == NULL)
         return REAL(bind)(fd, addr.__sockaddr__, len);
     int r = bind_once(fd, so, addr.__sockaddr__, len);
