@@ -152,6 +152,7 @@ Test(stack, idle_when_nothing_is_left) {
     cr_assert_not(stack_idle(A->st));
     sock_put(A->st, p.c, A->proc);
     cr_assert_not(stack_idle(A->st));
+    settle(&w);
     sock_put(B->st, p.s, B->proc);
     settle(&w);
     cr_assert(stack_idle(B->st));
