@@ -4,6 +4,7 @@
 #ifndef SHIM_REAL_H
 #define SHIM_REAL_H
 
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -81,6 +82,7 @@
     X(int, execveat, (int, const char *, char *const *, char *const *, int))                       \
     X(FILE *, fdopen, (int, const char *))                                                         \
     X(int, vdprintf, (int, const char *, va_list))                                                 \
+    X(int, getaddrinfo, (const char *, const char *, const struct addrinfo *, struct addrinfo **)) \
     X(long, syscall, (long, ...))                                                                  \
     X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                         \
     X(int, pthread_cancel, (pthread_t))
