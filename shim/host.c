@@ -190,6 +190,21 @@ void host_settle(struct host *h) {
     REAL(close)(ctl);
 }
 
+void host_child_is_gone(int32_t pid) {
+    struct host *h = &the_host;
+    if (!atomic_load(&attached))
+        return;
+    uint32_t iter = 0;
+    int32_t have = 0;
+    uint64_t starttime;
+    host_enter(h);
+    while (have != pid && proc_next(h->st, &iter, &have, &starttime) != PROC_NONE)
+        ;
+    host_leave(h);
+    if (have == pid)
+        host_settle(h);
+}
+
 /* ---- entering and leaving ---- */
 
 bool host_pending(const struct host *h, uint64_t now_ns) {

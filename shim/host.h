@@ -106,6 +106,9 @@ bool host_pending(const struct host *h, uint64_t now_ns);
 /* Asks the keeper to take note of deaths it has been told of, and waits until it has: a process
  * that waited for its child finds the child's ports free. For a bind that met EADDRINUSE. */
 void host_settle(struct host *h);
+/* The same, if this process is attached and `pid`, a child that was waited for, was too: in Linux
+ * its sockets are closed before wait returns. */
+void host_child_is_gone(int32_t pid);
 /* The connection to the keeper has closed: find its successor, or start it. */
 void host_keeper_lost(struct host *h);
 

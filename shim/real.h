@@ -16,7 +16,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <spawn.h>
 
 /* X(return type, name, parameters) */
@@ -85,7 +87,10 @@
     X(int, getaddrinfo, (const char *, const char *, const struct addrinfo *, struct addrinfo **)) \
     X(long, syscall, (long, ...))                                                                  \
     X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                         \
-    X(int, pthread_cancel, (pthread_t))
+    X(int, pthread_cancel, (pthread_t))                                                            \
+    X(pid_t, waitpid, (pid_t, int *, int))                                                         \
+    X(pid_t, wait4, (pid_t, int *, int, struct rusage *))                                          \
+    X(int, waitid, (idtype_t, id_t, siginfo_t *, int))
 
 struct real {
 #define X(ret, name, params) ret(*name) params;

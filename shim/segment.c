@@ -54,9 +54,18 @@ static int find_build_id(struct dl_phdr_info *info, size_t size, void *arg) {
     return ours;
 }
 
+/* Looked up once: dl_iterate_phdr takes the loader's lock, and host_settle may be called in a signal
+ * handler. Threads that come at once find the same. */
 void segment_build_id(char out[24]) {
-    memset(out, 0, 24);
-    dl_iterate_phdr(find_build_id, out);
+    static char id[24];
+    static _Atomic bool known;
+    if (!atomic_load_explicit(&known, memory_order_acquire)) {
+        char found[24] = "";
+        dl_iterate_phdr(find_build_id, found);
+        memcpy(id, found, sizeof(id));
+        atomic_store_explicit(&known, true, memory_order_release);
+    }
+    memcpy(out, id, sizeof(id));
 }
 
 /* ---- making and mapping ---- */
