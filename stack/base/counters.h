@@ -78,7 +78,8 @@
     X(TcpExtTCPDSACKOldSent, "DSACKs sent for duplicates")                                         \
     X(TcpExtTCPKeepAlive, "keepalive probes sent")                                                 \
     X(TcpExtTCPWinProbe, "zero-window probes sent")                                                \
-    X(TcpExtTCPAbortOnData, "connections reset because data was left unread at close")             \
+    X(TcpExtTCPAbortOnClose, "connections reset because data was left unread at close")            \
+    X(TcpExtTCPAbortOnData, "connections reset because data came after close")                     \
     X(TcpExtTCPAbortOnTimeout, "connections given up after too many timeouts")                     \
     X(TcpExtTCPAbortOnMemory, "connections given up or refused for lack of memory")                \
     X(TcpExtTW, "connections that went through TIME-WAIT")                                         \

@@ -79,7 +79,7 @@ void tcp_abort(struct stack *st, struct tcb *t, int error) {
 /* True when the connection may not end in an orderly way. */
 static bool must_abort(struct stack *st, const struct tcb *t) {
     if (t->rcv.queue.len > 0 && needs_reset(t)) { /* RFC 2525 §2.17, SHLD-3: data would be lost */
-        st->ctr.TcpExtTCPAbortOnData++;
+        st->ctr.TcpExtTCPAbortOnClose++;
         return true;
     }
     if (t->opts.linger && t->opts.linger_s == 0)

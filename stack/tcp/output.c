@@ -7,6 +7,8 @@
 #include "stack/tcp/cc.h"
 #include "stack/tcp/tcb.h"
 
+#define IP_HDR_MAX 40u /* what IP may put before it: IPv6 */
+
 uint32_t output_mss(const struct tcb *t) {
     uint32_t blocks = t->use_sack ? t->rcv.n_sack : 0;
     if (blocks == 0)
@@ -19,10 +21,9 @@ uint32_t output_mss(const struct tcb *t) {
 
 /* The largest payload of one packet: whole segments. */
 static uint32_t super_max(struct stack *st, const struct tcb *t, uint32_t mss) {
-    uint32_t max = net_gso_max(st, &t->remote.addr);
-    uint32_t hdrs = 20 + TCP_HDR_MAX;
+    uint32_t max = net_gso_max(st, &t->remote.addr), hdrs = IP_HDR_MAX + TCP_HDR_MAX;
     max = u32_min(max, TCP_SUPER_MAX);
-    if (max <= hdrs + mss || mss > UINT16_MAX / 2)
+    if (max <= net_path_mtu(st, &t->remote.addr) || max <= hdrs + mss)
         return mss;
     return (max - hdrs) / mss * mss;
 }

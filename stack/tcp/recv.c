@@ -161,6 +161,7 @@ static void in_order(struct stack *st, struct tcb *t, struct seg *s) {
 
 /* Text of an acceptable segment, cut to the window (RFC 9293 §3.10.7.4, seventh). */
 void recv_segment(struct stack *st, struct tcb *t, struct seg *s) {
+    seq_t fin_seq = seq_add(s->seq, s->len); /* before what is known already is cut off */
     if (s->len > 0) {
         t->rcv.last_data_ns = st->now_ns;
         t->rcv.data_segs_in++;
@@ -176,7 +177,7 @@ void recv_segment(struct stack *st, struct tcb *t, struct seg *s) {
     }
     if (s->fin && !t->rcv.fin_known) {
         t->rcv.fin_known = true;
-        t->rcv.fin_seq = seq_add(s->seq, s->len);
+        t->rcv.fin_seq = fin_seq;
         if (!seq_eq(t->rcv.fin_seq, t->rcv.nxt))
             ackpolicy_now(st, t);
     }

@@ -29,7 +29,8 @@ void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
     rtt_on_ack(st, t, s->h.ack, &s->h.opt);
     tcp_on_acked(st, t);
     t->loss.backoff = 0;
-    t->loss.recover = t->loss.high_rxt = t->loss.lost_end = t->snd.una;
+    t->loss.recover = t->snd.iss; /* RFC 6582 §3.2 step 1: before anything that can be lost */
+    t->loss.high_rxt = t->loss.lost_end = t->snd.una;
     t->snd.last_ack_ns = t->rcv.last_ns = t->rcv.grow_start_ns = st->now_ns;
     cc_init(t);
     if (t->loss.total_retrans >
