@@ -123,10 +123,14 @@ void pool_rebuild(struct pool *p) {
     p->n_used = 0;
     /* Downwards, so that the lowest free index is reused first. */
     for (uint32_t i = p->fresh; i-- > 0;) {
-        if (p->in_use[i])
+        uint8_t *obj = p->objs + (size_t)i * p->stride;
+        if (p->in_use[i]) {
             p->n_used++;
-        else
+            UNPOISON(obj, p->obj_size); /* another process may have taken it out: its shadow, */
+        } else {
             p->free[p->n_free++] = i;
+            POISON(obj, p->stride); /* not ours, knew */
+        }
     }
     if (p->n_used > p->n_peak)
         p->n_peak = p->n_used;

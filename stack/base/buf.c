@@ -209,6 +209,8 @@ size_t stream_true_size(const struct stream *s) {
 
 void chunk_pools_mark_begin(struct chunk_pools *cp) {
     struct chunk *c;
+    pool_rebuild(&cp->small);
+    pool_rebuild(&cp->large);
     POOL_FOREACH (&cp->small, i, c)
         c->refs = 0;
     POOL_FOREACH (&cp->large, i, c)
