@@ -346,6 +346,7 @@ void app_after_poll(struct app *a) {
     st->direct = NULL;
     check_bytes(a, buf, direct.got);
     a->received += (uint32_t)direct.got;
+    a->may_read |= direct.got > 0; /* as after a recv that gave something: there may be more */
 }
 
 uint64_t app_next(const struct app *a) {

@@ -210,10 +210,10 @@ static void poll_host(struct scenario *s, int host) {
 static const char *settle(struct scenario *s) {
     for (int round = 0; round < ROUNDS_MAX; round++) {
         bool did = false;
-        for (int i = 0; i < s->napps; i++)
-            did |= app_step(&s->app[i]);
         poll_host(s, 0);
         poll_host(s, 1);
+        for (int i = 0; i < s->napps; i++)
+            did |= app_step(&s->app[i]);
         const char *wrong = check_invariants(s);
         if (wrong != NULL)
             return wrong;

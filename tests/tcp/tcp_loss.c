@@ -91,7 +91,7 @@ Test(loss, rfc6582_a_partial_ack_repeats_the_next_hole) {
     expect_none();
     in(". 1:1(0) ack 8001 win 65535");
     expect_none();
-    cr_assert_eq(t_counter("TcpExtTCPFastRetrans"), 2);
+    cr_assert_eq(t_counter("TcpRetransSegs"), 2);
 }
 
 Test(loss, rfc6675_only_the_holes_are_repeated) {
