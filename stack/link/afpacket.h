@@ -29,6 +29,7 @@ struct afpacket_shared {
     /* The position; changes all the time. */
     uint32_t next;   /* slot to be read next */
     uint32_t handed; /* slots that a batch now being processed covers */
+    uint32_t replayed; /* 1 + the slot at which a dead reader's batch was last taken in again */
     bool in_doubt;   /* ring and queue may be out of step: compare before reading */
     /* Counters, for whoever shows them. */
     uint64_t ring_drops; /* as PACKET_STATISTICS told, summed */

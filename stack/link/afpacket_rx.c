@@ -8,7 +8,8 @@
  *
  * The position (sh->next) moves on before the slot is given back: if we die between the two, the
  * slot comes round once more with its old frame, where the other way round reading would stop.
- * When a process died in the middle of a batch, queue and ring may be out of step by a few frames.
+ * When a process died in the middle of a batch, the batch is taken in again, and queue and ring may
+ * be out of step by a few frames.
  * Then in_doubt is set, and until both have been seen empty each frame is compared with what the
  * ring shows before it is taken from the queue: what stands too early in the queue is thrown away,
  * a slot whose frame is no longer there is given up (-EIO; TCP sends it again). Even without doubt
@@ -247,9 +248,14 @@ void afpacket_ring_done(struct link *l, int n) {
 
 void afpacket_ring_resync(struct afpacket *ap) {
     ap->sh->in_doubt = true;
-    /* The frames of the unfinished batch may be what killed their reader. */
-    for (; ap->sh->handed > 0; ap->sh->handed--)
+    /* The unfinished batch is taken in once more: what its reader had done with it already comes
+     * twice, which TCP is used to; a loss would cost its connections a timeout. But its frames may
+     * be what killed their reader, so not a third time. */
+    bool again = ap->sh->replayed == ap->sh->next + 1;
+    ap->sh->replayed = ap->sh->next + 1;
+    for (; again && ap->sh->handed > 0; ap->sh->handed--)
         advance(ap);
+    ap->sh->handed = 0;
     ap->nrx = 0;
 }
 

@@ -4,6 +4,9 @@
 
 #include <poll.h>
 
+#define REPAIR_USED_NS 1000000000u /* a connection used within this time */
+#define REPAIR_RTX_NS  10000000u
+
 static bool is_dirty(const struct stack *st, const void *obj) {
     for (int i = 0; i < STACK_MAX_DIRTY; i++)
         if (st->dirty[i] == obj)
@@ -110,6 +113,19 @@ static void abort_damaged(struct stack *st, struct tcb *t) {
     t->done = true;
 }
 
+/* Packets that waited to be sent are gone. Connections in use need not wait for a timeout to find
+ * that out: the peer is told where we stand, and what it has not acknowledged goes out again soon. */
+static void nudge(struct stack *st, struct tcb *t) {
+    uint64_t used_ns =
+        t->rcv.last_ns > t->snd.last_send_ns ? t->rcv.last_ns : t->snd.last_send_ns;
+    if (!tcb_is_synchronized(t) || t->state == TCPS_TIME_WAIT ||
+        st->now_ns - used_ns > REPAIR_USED_NS)
+        return;
+    ackpolicy_now(st, t);
+    if (timer_is_set(&t->t_rtx))
+        timer_set_earlier(&st->timers, &t->t_rtx, st->now_ns + REPAIR_RTX_NS);
+}
+
 void tcp_repair_relink(struct stack *st) {
     struct tcb *t;
     struct gap_run *r;
@@ -124,9 +140,11 @@ void tcp_repair_relink(struct stack *st) {
     POOL_FOREACH (&st->tcp->tcbs, i, t) {
         if (t->damaged)
             abort_damaged(st, t);
-        if (t->holder == TCB_USER && t->user == NULL)
+        if (t->holder == TCB_USER && t->user == NULL) {
             tcp_close(st, t); /* its user died before he could call it his */
-        else
+        } else {
+            nudge(st, t);
             tcb_leave(st, t);
+        }
     }
 }

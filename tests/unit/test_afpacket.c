@@ -376,8 +376,26 @@ Test(afpacket, two_processes_take_turns) {
     cr_assert_eq(status, 0);
 }
 
-/* A process takes a batch of five large frames, reads `nread` of them and dies. Its batch is lost;
- * what comes behind is read right by another one. */
+/* The next batch: `lost` frames that a dead process has read, then these. */
+static void expect_behind_lost(int lost, int n, const uint32_t *seq_no) {
+    struct frame f[LINK_BATCH];
+    int got = link_recv_batch(b.link, f, LINK_BATCH, 0);
+    cr_assert_eq(got, lost + n);
+    for (int k = 0; k < got; k++) {
+        struct seen s;
+        struct iovec iov = {buf, sizeof(buf)};
+        if (k < lost) {
+            cr_assert_eq(frame_read(&f[k], 0, f[k].len, &iov, 1), -EIO);
+            continue;
+        }
+        check_frame(buf, read_frame(&f[k], buf, sizeof(buf)), f[k].csum == FRAME_CSUM_PARTIAL, &s);
+        cr_assert_eq(s.tcp.seq.v, seq_no[k - lost]);
+    }
+    link_recv_done(b.link, got);
+}
+
+/* A process takes a batch of five large frames, reads `nread` of them and dies. Those are lost; the
+ * others, and what comes behind, are read right by another one. */
 static void die_after_reading(int nread, bool before_done) {
     uint32_t seq_no[10];
     for (uint32_t i = 0; i < 10; i++)
@@ -398,7 +416,10 @@ static void die_after_reading(int nread, bool before_done) {
     waitpid(kid, &status, 0);
     cr_assert_eq(status, 0);
     afpacket_resync(b.link);
-    expect(5, seq_no + 5);
+    if (before_done)
+        expect_behind_lost(nread, 10 - nread, seq_no + nread);
+    else
+        expect(5, seq_no + 5);
     expect_nothing();
     cr_assert_not(b.sh->in_doubt, "empty: in step again");
     send_tcp(5, 60000, 1448);
@@ -409,8 +430,29 @@ Test(afpacket, death_in_the_middle_of_a_batch) {
     open_both(0, 0);
     for (int nread = 0; nread <= 5; nread++)
         die_after_reading(nread, true);
+    uint64_t lost = b.sh->truncated;
+    cr_assert_eq(lost, 0 + 1 + 2 + 3 + 4 + 5, "nothing but what was read is lost");
     die_after_reading(2, false);
-    cr_assert_eq(b.sh->truncated, 0, "nothing behind the batch was lost");
+    cr_assert_eq(b.sh->truncated, lost);
+}
+
+/* A frame that kills whoever takes it must not kill all processes of the host in turn. */
+Test(afpacket, a_batch_is_taken_in_again_only_once) {
+    struct frame f[1];
+    open_both(0, 0);
+    send_tcp(1, 100, 0);
+    send_tcp(2, 100, 0);
+    for (int death = 0; death < 2; death++) {
+        pid_t kid = fork();
+        if (kid == 0) {
+            b.link = afpacket_attach(b.fd, b.sh);
+            _exit(link_recv_batch(b.link, f, 1, 0) != 1);
+        }
+        waitpid(kid, NULL, 0);
+        afpacket_resync(b.link);
+    }
+    expect_one(2);
+    expect_nothing();
 }
 
 Test(afpacket, unfinished_batch_is_noticed_without_being_told) {
@@ -425,7 +467,8 @@ Test(afpacket, unfinished_batch_is_noticed_without_being_told) {
         _exit(link_recv_batch(b.link, f, 2, 0) != 2);
     }
     waitpid(kid, NULL, 0);
-    expect_one(3);
+    const uint32_t seq_no[] = {1, 2, 3};
+    expect(3, seq_no);
 }
 
 /* Out of step by the worst means: somebody takes frames out of the queue, or a slot is skipped. */
