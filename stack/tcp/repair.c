@@ -109,15 +109,17 @@ static void abort_damaged(struct stack *st, struct tcb *t) {
         listen_close(st, t);
     if (t->state == TCPS_SYN_RCVD || tcb_is_synchronized(t))
         reset_send(st, t);
+    if (t->state == TCPS_CLOSED)
+        tcp_on_state(st, t); /* died while ending: no timer may outlive it */
     tcb_finish(st, t, ECONNABORTED);
     t->done = true;
 }
 
 /* Packets that waited to be sent are gone. Connections in use need not wait for a timeout to find
- * that out: the peer is told where we stand, and what it has not acknowledged goes out again soon. */
+ * that out: the peer is told where we stand, and what it has not acknowledged goes out again soon.
+ */
 static void nudge(struct stack *st, struct tcb *t) {
-    uint64_t used_ns =
-        t->rcv.last_ns > t->snd.last_send_ns ? t->rcv.last_ns : t->snd.last_send_ns;
+    uint64_t used_ns = t->rcv.last_ns > t->snd.last_send_ns ? t->rcv.last_ns : t->snd.last_send_ns;
     if (!tcb_is_synchronized(t) || t->state == TCPS_TIME_WAIT ||
         st->now_ns - used_ns > REPAIR_USED_NS)
         return;

@@ -1,0 +1,100 @@
+#include "tests/unit/tcp_unit.h"
+
+static struct tcb fresh(void) {
+    struct tcb t = {0};
+    t.snd.mss = TU_MSS;
+    t.rtt.rto_ns = SEC;
+    cc_init(&t);
+    t.cc.max_pipe_bytes = UINT32_MAX / 4; /* always limited by cwnd */
+    t.cc.limited = true;
+    return t;
+}
+
+Test(tcp_cc, initial_window_is_rfc6928s) {
+    struct tcb t = {0};
+    t.snd.mss = 1460;
+    cr_assert_eq(cc_initial_window(&t), 14600);
+    t.snd.mss = 536;
+    cr_assert_eq(cc_initial_window(&t), 5360);
+    t.snd.mss = 8960;
+    cr_assert_eq(cc_initial_window(&t), 2 * 8960);
+    t.snd.mss = 2000;
+    cr_assert_eq(cc_initial_window(&t), 14600);
+}
+
+Test(tcp_cc, slow_start_doubles_in_a_round_trip) {
+    struct tcb t = fresh();
+    for (int i = 0; i < 10; i++)
+        cc_on_ack(&t, TU_MSS);
+    cr_assert_eq(t.cc.cwnd_bytes, 20 * TU_MSS);
+}
+
+Test(tcp_cc, ack_division_gains_nothing) { /* RFC 3465, V25 */
+    struct tcb t = fresh();
+    for (int i = 0; i < 10000; i++)
+        cc_on_ack(&t, 1);
+    cr_assert_eq(t.cc.cwnd_bytes, 20 * TU_MSS);
+}
+
+Test(tcp_cc, congestion_avoidance_adds_one_segment_a_window) {
+    struct tcb t = fresh();
+    t.cc.ssthresh_bytes = t.cc.cwnd_bytes;
+    for (int i = 0; i < 10; i++)
+        cc_on_ack(&t, TU_MSS);
+    cr_assert_eq(t.cc.cwnd_bytes, 11 * TU_MSS);
+}
+
+Test(tcp_cc, one_ack_may_cross_ssthresh) {
+    struct tcb t = fresh();
+    t.cc.ssthresh_bytes = 12 * TU_MSS;
+    cc_on_ack(&t, 10 * TU_MSS);
+    cr_assert_eq(t.cc.cwnd_bytes, 12 * TU_MSS);
+    cr_assert_eq(t.cc.acked_bytes, 8 * TU_MSS);
+}
+
+Test(tcp_cc, fast_recovery_halves_the_flight_not_the_window) { /* RFC 5681 equation 4 */
+    struct tcb t = fresh();
+    t.cc.cwnd_bytes = 100 * TU_MSS;
+    cc_on_recovery(&t, 20 * TU_MSS);
+    cr_assert_eq(t.cc.ssthresh_bytes, 10 * TU_MSS);
+    cr_assert_eq(t.cc.cwnd_bytes, 10 * TU_MSS);
+    cc_on_recovery(&t, TU_MSS);
+    cr_assert_eq(t.cc.ssthresh_bytes, 2 * TU_MSS);
+}
+
+Test(tcp_cc, a_second_timeout_keeps_ssthresh) { /* RFC 5681 §3.1 */
+    struct tcb t = fresh();
+    cc_on_rto(&t, 10 * TU_MSS, true);
+    cr_assert_eq(t.cc.cwnd_bytes, TU_MSS);
+    cr_assert_eq(t.cc.ssthresh_bytes, 5 * TU_MSS);
+    cc_on_rto(&t, TU_MSS, false);
+    cr_assert_eq(t.cc.ssthresh_bytes, 5 * TU_MSS);
+}
+
+Test(tcp_cc, slow_start_after_a_timeout_takes_one_segment_an_ack) { /* RFC 3465 §2.3 */
+    struct tcb t = fresh();
+    cc_on_rto(&t, 100 * TU_MSS, true);
+    t.loss.state = LOSS_RTO;
+    cc_on_ack(&t, 20 * TU_MSS);
+    cr_assert_eq(t.cc.cwnd_bytes, 2 * TU_MSS);
+}
+
+Test(tcp_cc, an_unused_window_does_not_grow) { /* RFC 7661 */
+    struct tcb t = fresh();
+    t.cc.max_pipe_bytes = 2 * TU_MSS;
+    t.cc.limited = false;
+    cc_on_ack(&t, TU_MSS);
+    cr_assert_eq(t.cc.cwnd_bytes, 10 * TU_MSS);
+}
+
+Test(tcp_cc, idle_time_takes_the_window_back_to_the_restart_window) { /* RFC 5681 §4.1 */
+    struct tcb t = fresh();
+    t.cc.cwnd_bytes = 80 * TU_MSS;
+    cc_on_idle(&t, SEC / 2);
+    cr_assert_eq(t.cc.cwnd_bytes, 80 * TU_MSS);
+    cc_on_idle(&t, SEC + SEC / 2);
+    cr_assert_eq(t.cc.cwnd_bytes, 40 * TU_MSS);
+    cc_on_idle(&t, 100 * SEC);
+    cr_assert_eq(t.cc.cwnd_bytes, 10 * TU_MSS);
+    cr_assert_geq(t.cc.ssthresh_bytes, 60 * TU_MSS);
+}
