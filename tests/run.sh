@@ -163,14 +163,17 @@ group_sim() {
 }
 
 group_fuzz() {
-    local f name targets=() seconds
+    local f name found seeds targets=() seconds
     for f in tests/fuzz/fuzz_*.c; do [ -e "$f" ] && targets+=("$(basename "$f" .c)"); done
     [ ${#targets[@]} -gt 0 ] || return 0
     seconds=$(((LONG ? 600 : 60) * JOBS / ${#targets[@]}))
     for name in "${targets[@]}"; do
-        mkdir -p "$FUZZ/corpus/$name"
+        # New finds go to the build's own folder; the tree's is where the fuzzer begins.
+        found=$FUZZ/corpus/$name seeds=tests/fuzz/corpus/${name#fuzz_}
+        mkdir -p "$found"
+        [ -d "$seeds" ] || seeds=
         echo "fuzz/${name#fuzz_} $((seconds + 60)) $FUZZ/$name -max_total_time=$seconds -rss_limit_mb=2048" \
-            "-artifact_prefix=$LOGS/ -print_final_stats=1 $FUZZ/corpus/$name"
+            "-artifact_prefix=$LOGS/ -print_final_stats=1 $found $seeds"
     done | side_by_side
 }
 
