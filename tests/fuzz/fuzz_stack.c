@@ -362,6 +362,11 @@ static void finish(void) {
         t.now_ns += 30000 * NS_PER_MS;
         poll_stack();
     }
+    /* Fragments, and packets that wait for a neighbour, time out. */
+    for (int i = 0; i < 8; i++) {
+        t.now_ns += 30000 * NS_PER_MS;
+        poll_stack();
+    }
     assert(stack_idle(t.st));
     assert(t.st->pkts.n_used == 0);
     assert(t.st->chunks.small.n_used + t.st->chunks.large.n_used == 0);
