@@ -2,8 +2,6 @@
 #include "stack/tcp/cc.h"
 #include "stack/tcp/tcb.h"
 
-#include <poll.h>
-
 void ack_window_init(struct tcb *t, const struct seg *s) {
     t->snd.wnd = s->wnd;
     t->snd.max_wnd = u32_max(t->snd.max_wnd, s->wnd);
@@ -118,10 +116,7 @@ bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
         loss_on_ack(st, t, &n);
     if (n.acked > 0) {
         tcp_on_acked(st, t);
-        if (t->snd.nospace && tcb_writable(st, t)) {
-            t->snd.nospace = false;
-            tcb_raise(st, t, POLLOUT);
-        }
+        tcb_check_space(st, t);
     }
     if (tcb_fin_sent(t) && seq_eq(t->snd.una, t->snd.nxt))
         on_fin_acked(st, t);

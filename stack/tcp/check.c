@@ -68,6 +68,8 @@ const char *tcp_check(struct stack *st, const struct tcb *t) {
     const char *wrong;
     if (t->state == TCPS_CLOSED && t->holder == TCB_ORPHAN)
         return "closed orphan not freed";
+    if (t->on_timewait != (t->state == TCPS_TIME_WAIT && t->holder == TCB_ORPHAN))
+        return "TIME-WAIT list wrong";
     if (t->flow.linked != t->bound)
         return "bound, but not in the flow table, or the reverse";
     if (t->state == TCPS_LISTEN)

@@ -99,6 +99,7 @@ void tcp_close(struct stack *st, struct tcb *t) {
         stream_clear(&st->chunks, &t->rcv.queue);
         close_send_side(st, t);
         tcp_on_orphaned(st, t);
+        tcb_list_timewait(st, t);
     }
     tcb_leave(st, t);
 }

@@ -22,10 +22,12 @@ uint32_t tcp_ready(struct stack *st, struct tcb *t) {
         bits |= POLLIN | POLLRDNORM;
     if (t->rcv.urgent)
         bits |= POLLPRI;
-    if (wr_shut || tcb_writable(st, t))
+    if (wr_shut || tcb_writable(st, t)) {
         bits |= POLLOUT | POLLWRNORM;
-    else
+    } else {
         t->snd.nospace = true;
+        tcb_check_space(st, t);
+    }
     return bits;
 }
 

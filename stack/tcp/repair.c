@@ -53,7 +53,7 @@ void tcp_repair_mark(struct stack *st) {
 }
 
 static void clear_derived(struct tcb *t) {
-    t->flow.linked = false;
+    t->flow.linked = t->on_timewait = false;
     TAILQ_INIT(&t->syn_queue);
     TAILQ_INIT(&t->accept_queue);
     t->n_syn = t->n_accept = 0;
@@ -82,6 +82,7 @@ static void relink(struct stack *st, struct tcb *t) {
         TAILQ_INSERT_TAIL(&st->tcp->flush, t, flush_link);
     if (t->want_event)
         TAILQ_INSERT_TAIL(&st->tcp->events, t, event_link);
+    tcb_list_timewait(st, t);
     if (!waits_in_queue(t)) {
         t->listener = NULL;
         return;
@@ -133,6 +134,8 @@ void tcp_repair_relink(struct stack *st) {
     struct gap_run *r;
     TAILQ_INIT(&st->tcp->flush);
     TAILQ_INIT(&st->tcp->events);
+    TAILQ_INIT(&st->tcp->timewait);
+    st->tcp->n_timewait = 0;
     POOL_FOREACH (&st->tcp->tcbs, i, t)
         clear_derived(t);
     POOL_FOREACH (&st->tcp->gaps, i, r)

@@ -43,6 +43,7 @@ int tcp_init(struct stack *st, const struct tcp_config *cfg) {
     tcp->ts_key = rand_key(&st->rand);
     TAILQ_INIT(&tcp->flush);
     TAILQ_INIT(&tcp->events);
+    TAILQ_INIT(&tcp->timewait);
     uint32_t runs = u32_max(GAP_RUNS_LEAST, GAP_RUNS_PER_CONN * cfg->max_conns);
     if (!pool_init(&tcp->tcbs, &st->arena, sizeof(struct tcb), cfg->max_conns) ||
         !pool_init(&tcp->gaps, &st->arena, sizeof(struct gap_run), runs))
@@ -54,7 +55,19 @@ const struct tcp_config *tcp_get_config(const struct stack *st) {
     return &st->tcp->cfg;
 }
 
+/* Too many: the oldest goes before its time, as in Linux; it has the least to protect. */
+static void shorten_timewait(struct stack *st) {
+    struct tcb *t = TAILQ_FIRST(&st->tcp->timewait);
+    if (t == NULL)
+        return;
+    st->ctr.TcpExtTCPTimeWaitOverflow++;
+    tcb_finish(st, t, 0);
+    tcb_leave(st, t);
+}
+
 struct tcb *tcb_alloc(struct stack *st) {
+    if (st->tcp->tcbs.n_used == st->tcp->tcbs.max)
+        shorten_timewait(st);
     struct tcb *t = pool_get(&st->tcp->tcbs);
     if (t == NULL) {
         st->ctr.mem_conns_out++;
@@ -123,6 +136,24 @@ static void release_flow(struct stack *st, struct tcb *t) {
     tcb_insert_flow(st, t);
 }
 
+void tcb_list_timewait(struct stack *st, struct tcb *t) {
+    if (t->on_timewait || t->state != TCPS_TIME_WAIT || t->holder != TCB_ORPHAN)
+        return;
+    t->on_timewait = true;
+    TAILQ_INSERT_TAIL(&st->tcp->timewait, t, queue_link);
+    uint32_t max = u32_max(st->tcp->cfg.max_conns / TCP_TIMEWAIT_SHARE, 1);
+    if (++st->tcp->n_timewait > max) /* hence another than t stands first */
+        shorten_timewait(st);
+}
+
+static void unlist_timewait(struct stack *st, struct tcb *t) {
+    if (!t->on_timewait)
+        return;
+    t->on_timewait = false;
+    TAILQ_REMOVE(&st->tcp->timewait, t, queue_link);
+    st->tcp->n_timewait--;
+}
+
 void tcb_set_state(struct stack *st, struct tcb *t, enum tcp_state state) {
     enum tcp_state old = t->state;
     if (old == state)
@@ -136,9 +167,12 @@ void tcb_set_state(struct stack *st, struct tcb *t, enum tcp_state state) {
         st->ctr.TcpExtTW++;
         stream_clear(&st->chunks, &t->snd.buf);
         gaps_clear(st, t);
+        tcb_list_timewait(st, t);
     }
-    if (state == TCPS_CLOSED)
+    if (state == TCPS_CLOSED) {
+        unlist_timewait(st, t);
         release_flow(st, t);
+    }
     tcp_on_state(st, t);
 }
 
@@ -236,6 +270,17 @@ struct tcb *tcp_next_event(struct stack *st, uint32_t *rose) {
             return t;
     }
     return NULL;
+}
+
+void tcb_check_space(struct stack *st, struct tcb *t) {
+    if (!t->snd.nospace || !tcb_is_synchronized(t))
+        return;
+    if (tcb_writable(st, t)) {
+        t->snd.nospace = false;
+        tcb_raise(st, t, POLLOUT);
+    } else if (t->snd.buf.len == 0 && !(t->shut & SHUT_BIT_WR)) {
+        tcp_on_no_memory(st, t); /* it is memory that is short, and no ACK will tell of that */
+    }
 }
 
 void tcb_want_flush(struct stack *st, struct tcb *t) {

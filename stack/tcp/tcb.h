@@ -53,6 +53,7 @@
 #define TCP_GAP_RUNS_MAX    256u       /* runs of out-of-order data a connection may hold */
 #define TCP_SUPER_MAX       65535u     /* an IP packet's total length */
 #define TCP_RCVBUF_MIN      2048u
+#define TCP_TIMEWAIT_SHARE 2u /* at most 1/2 of the tcbs wait in TIME-WAIT (Linux: tcp_max_tw_buckets) */
 #define TCP_ALLOC_RESERVE   16u /* tcp_send leaves 1/16 of the chunks to what is received */
 
 enum tcb_holder {
@@ -214,6 +215,7 @@ struct tcb {
 
     /* ---- derived lists ---- */
     bool want_flush, want_event;
+    bool on_timewait; /* stands in tcp.timewait, by queue_link */
     bool damaged;  /* its process died while changing it: to be aborted (repair.c) */
     uint32_t rose; /* POLL bits */
     TAILQ_ENTRY(tcb) flush_link, event_link;
@@ -225,6 +227,8 @@ struct tcp {
     struct siphash_key isn_key, ts_key;
     uint64_t accept_no; /* next queued_no */
     struct tcb_queue flush, events;
+    struct tcb_queue timewait; /* those without a user, the oldest first */
+    uint32_t n_timewait;
 };
 
 /* A segment being processed; lives on the C stack. */
@@ -292,6 +296,9 @@ void tcb_finish(struct stack *st, struct tcb *t, int error);
 void tcb_free_buffers(struct stack *st, struct tcb *t);
 void tcb_raise(struct stack *st, struct tcb *t, uint32_t poll_bits);
 void tcb_want_flush(struct stack *st, struct tcb *t);
+/* Tells who waits for room to send, if there is some again. */
+void tcb_check_space(struct stack *st, struct tcb *t);
+void tcb_list_timewait(struct stack *st, struct tcb *t);
 void tcb_insert_flow(struct stack *st, struct tcb *t);
 struct tcb *tcb_from_flow(struct flow_node *n);
 struct tcb *tcb_find(struct stack *st, const struct ip_in *in, const struct tcp_hdr *h);

@@ -9,8 +9,6 @@
  *   t_linger     TIME-WAIT; FIN-WAIT-2 without a user */
 #include "stack/tcp/tcb.h"
 
-#include <poll.h>
-
 void timers_init_tcb(struct tcb *t) {
     timer_init(&t->t_rtx, TIMER_TCP_RTX);
     timer_init(&t->t_persist, TIMER_TCP_PERSIST);
@@ -258,12 +256,7 @@ static void persist_timeout(struct stack *st, struct tcb *t) {
 static void delack_timeout(struct stack *st, struct tcb *t) {
     if (t->nomem) {
         t->nomem = false;
-        if (t->snd.nospace && tcb_writable(st, t)) {
-            t->snd.nospace = false;
-            tcb_raise(st, t, POLLOUT);
-        } else if (t->snd.nospace && t->snd.buf.len == 0) {
-            tcp_on_no_memory(st, t); /* no ACK of its own will tell this one */
-        }
+        tcb_check_space(st, t);
     }
     if (t->ack.owed) {
         t->ack.pingpong = false; /* no answer came that the ACK could have ridden on */

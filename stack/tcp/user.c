@@ -47,7 +47,6 @@ void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
 
 /* A tcb whose connection is over becomes as new, but for what is the user's. */
 static void renew(struct stack *st, struct tcb *t) {
-    struct tcb keep = *t;
     tcb_free_buffers(st, t);
     t->done = false;
     t->error = t->soft_error = 0;
@@ -60,7 +59,6 @@ static void renew(struct stack *st, struct tcb *t) {
     TAILQ_INIT(&t->rcv.gaps);
     t->probes = t->probe_backoff = t->keepalive_probes = 0;
     t->nomem = t->passive = false;
-    t->opts = keep.opts;
 }
 
 /* The endpoints of an active open. */
@@ -222,10 +220,8 @@ ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int n
     stack_dirty(st, t);
     if (taken < len)
         t->snd.nospace = true;
-    if (taken < want && buf->len == 0) {
+    if (taken < want)
         st->ctr.mem_chunks_out++;
-        tcp_on_no_memory(st, t);
-    }
     if (in_tail > 0) {
         tail->len += (uint32_t)in_tail;
         buf->len += in_tail;
@@ -234,6 +230,8 @@ ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int n
     t->snd.more = more && taken == len;
     if (taken > 0)
         tcp_output(st, t);
+    else
+        tcb_check_space(st, t);
     tcb_leave(st, t);
     return taken > 0 || len == 0 ? (ssize_t)taken : -EAGAIN;
 }
