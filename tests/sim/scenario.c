@@ -21,6 +21,7 @@ struct scenario {
     int napps;
     uint64_t seed;
     bool verbose;
+    uint32_t repair_ppm; /* chance that, after a poll, a process seems to have died in the stack */
 };
 
 static uint32_t pick(struct scenario *s, uint32_t lo, uint32_t hi) {
@@ -81,6 +82,8 @@ static void pick_hosts(struct scenario *s) {
         tcp->sack = false;
     if (one_in(s, 4))
         tcp->window_scaling = false;
+    if (one_in(s, 8))
+        s->repair_ppm = pick(s, 100, 50000);
     /* A closed socket's data should arrive even through the worst of these wires. */
     tcp->orphan_retries = 15;
 }
@@ -138,9 +141,9 @@ static void pick_connection(struct scenario *s, int i) {
 
 static void print_meaning(const struct scenario *s) {
     char line[300];
-    printf("seed %" PRIu64 ": mtu %u gso %u csum %d ts %d sack %d ws %d\n", s->seed,
+    printf("seed %" PRIu64 ": mtu %u gso %u csum %d ts %d sack %d ws %d repair %u\n", s->seed,
            s->cfg.caps.mtu, s->cfg.caps.gso_max, s->cfg.caps.tx_csum, s->cfg.stack.tcp.timestamps,
-           s->cfg.stack.tcp.sack, s->cfg.stack.tcp.window_scaling);
+           s->cfg.stack.tcp.sack, s->cfg.stack.tcp.window_scaling, s->repair_ppm);
     for (int i = 0; i < 2; i++) {
         const struct impair *im = &s->cfg.impair[i];
         printf("  wire %d: loss %u dup %u reorder %u/%.1fms corrupt %u delay %.1fms jitter %.1fms "
@@ -201,6 +204,13 @@ static void poll_host(struct scenario *s, int host) {
         if (s->app[i].host == host)
             app_before_poll(&s->app[i]);
     world_poll(&s->w, host);
+    /* Nothing was being changed, so repair may lose packets but no connection and no byte. */
+    if (s->repair_ppm > 0 && rand_below(&s->rand, 1000000) < s->repair_ppm) {
+        struct direct_recv *direct = s->w.host[host].st->direct;
+        stack_repair(s->w.host[host].st, s->w.now_ns);
+        s->w.host[host].st->direct = direct;
+        world_poll(&s->w, host);
+    }
     for (int i = 0; i < s->napps; i++)
         if (s->app[i].host == host)
             app_after_poll(&s->app[i]);
