@@ -177,7 +177,7 @@ static int run_keeper(bool adopt) {
     }
     if (!adopt && create_host(&k, &cfg, err, sizeof(err)) < 0) {
         if (k.host.sh != NULL && k.host.sh->arp_taken)
-            takeover_end(cfg.ifname, k.host.sh->ifindex);
+            takeover_end(&cfg, k.host.sh->ifindex);
         return fail(err);
     }
     if (open_loop(&k, err, sizeof(err)) < 0) {
@@ -197,7 +197,7 @@ void keeper_release(struct keeper *k) {
     keeper_log(k, "keeper %d leaves", getpid());
     /* Programs that are still there go on without us, and answer ARP. */
     if (sh->arp_taken && proc_count(sh->st) == 0)
-        takeover_end(sh->cfg.ifname, sh->ifindex);
+        takeover_end(&sh->cfg, sh->ifindex);
 }
 
 /* ---- status, stop ---- */
@@ -276,7 +276,8 @@ static void usage(void) {
          "(run-with-stack.sh --help tells of everything around it.) As a program it is\n"
          "  libshim.so keeper        the stack's keeper; started by the first program on demand\n"
          "  libshim.so status [IF]   sockets, neighbours and counters of the stack that runs here\n"
-         "  libshim.so stop [IF]     the keeper leaves with the last program, without waiting for connections");
+         "  libshim.so stop [IF]     the keeper leaves with the last program, without waiting for "
+         "connections");
 }
 
 static int shim_main_c(int argc, char **argv);

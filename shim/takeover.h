@@ -7,11 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shim/config.h"
+
 /* Before the stack starts. *taken: ARP was on, or a keeper that was killed had switched it off: it
  * is to be restored. `wanted` false: only repairs what such a keeper has left. 0, or -errno and
  * err. */
 int takeover_begin(const char *ifname, uint32_t ifindex, bool wanted, bool *taken, char *err,
                    size_t errlen);
-void takeover_end(const char *ifname, uint32_t ifindex);
+/* Restores, and tells the neighbours that the addresses of cfg are the kernel's again. */
+void takeover_end(const struct config *cfg, uint32_t ifindex);
 
 #endif
