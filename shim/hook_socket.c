@@ -58,8 +58,8 @@ static int kernels(int fd) {
     return fd;
 }
 
-/* IPv6 is the kernel's, which has no address but ::1 in a host's namespace. A socket for IPv6 only is
- * harmless (ncat -l, which opens one beside its IPv4 socket, breaks off without). One that would
+/* IPv6 is the kernel's, which has no address but ::1 in a host's namespace. A socket for IPv6 only
+ * is harmless (ncat -l, which opens one beside its IPv4 socket, breaks off without). One that would
  * take IPv4 as well must not be thought to: the program is told that there is no IPv6, and takes
  * IPv4. */
 static bool would_take_ipv4(int fd, const struct sockaddr *addr, socklen_t len) {
