@@ -60,8 +60,8 @@ struct shared {
 
     _Alignas(64) _Atomic uint32_t keeper_pid;
     _Atomic uint32_t keeper_gave_way; /* to another host of the same name: nobody starts one more */
-    _Atomic uint32_t keeper_requeue; /* somebody has registered behind the keeper (D3) */
-    _Atomic uint64_t adopting_ns;    /* when a process last began to start a new keeper */
+    _Atomic uint32_t keeper_requeue;  /* somebody has registered behind the keeper (D3) */
+    _Atomic uint64_t adopting_ns;     /* when a process last began to start a new keeper */
     _Atomic uint32_t next_bell;
 };
 

@@ -29,8 +29,8 @@ struct keeper {
     bool link_gone;    /* the interface was deleted */
     bool leaving;
     bool asked_to_leave; /* by signal or request: with the last program, whatever is left */
-    bool busy;         /* applications drive: look again in a moment */
-    uint64_t stuck_ns; /* since when lock_seq has been stuck_seq with the lock taken */
+    bool busy;           /* applications drive: look again in a moment */
+    uint64_t stuck_ns;   /* since when lock_seq has been stuck_seq with the lock taken */
     uint32_t stuck_seq;
     uint64_t idle_ns; /* since when nothing is left; 0: something is */
     struct watched *watched;
@@ -42,8 +42,8 @@ void keeper_run(struct keeper *k);
 bool keeper_watch(struct keeper *k, int fd, uint32_t events, enum keeper_tag tag, uint32_t number);
 void keeper_log(struct keeper *k, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Leaves with the last program, without waiting for connections to end. Not before: programs without
- * a keeper, and then a new keeper beside them, would be two hosts of one name. */
+/* Leaves with the last program, without waiting for connections to end. Not before: programs
+ * without a keeper, and then a new keeper beside them, would be two hosts of one name. */
 void keeper_ask_to_leave(struct keeper *k);
 
 /* keeper_proc.c */

@@ -54,8 +54,8 @@ static int find_build_id(struct dl_phdr_info *info, size_t size, void *arg) {
     return ours;
 }
 
-/* Looked up once: dl_iterate_phdr takes the loader's lock, and host_settle may be called in a signal
- * handler. Threads that come at once find the same. */
+/* Looked up once: dl_iterate_phdr takes the loader's lock, and host_settle may be called in a
+ * signal handler. Threads that come at once find the same. */
 void segment_build_id(char out[24]) {
     static char id[24];
     static _Atomic bool known;
@@ -213,7 +213,8 @@ int segment_open_link(struct host *h, char *err, size_t errlen) {
             link_tap_set_fd(tap, fd);
             h->link = h->tap = tap;
         } else { /* the program matters more than its capture */
-            host_say_once("no capture to %s: %s", sh->cfg.pcap, tap == NULL ? why : "no descriptor");
+            host_say_once("no capture to %s: %s", sh->cfg.pcap,
+                          tap == NULL ? why : "no descriptor");
         }
     }
     return 0;
