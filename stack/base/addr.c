@@ -69,7 +69,7 @@ char *addr_format(const struct addr *a, char buf[static ADDR_STRLEN]) {
         return buf;
     }
     uint16_t group[8];
-    for (int i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++)
         group[i] = (uint16_t)(a->b[2 * i] << 8 | a->b[2 * i + 1]);
     int zeros, nzeros;
     longest_zero_run(group, &zeros, &nzeros);
@@ -124,10 +124,10 @@ static int hex_digit(char c) {
 /* One group of one to four hex digits; moves *s behind it. -1: none, or too long. */
 static int parse_group(const char **s) {
     int v = 0, n = 0;
-    for (; hex_digit(**s) >= 0; (*s)++, n++) {
+    for (int digit; (digit = hex_digit(**s)) >= 0; (*s)++, n++) {
         if (n == 4)
             return -1;
-        v = v << 4 | hex_digit(**s);
+        v = v * 16 + digit;
     }
     return n > 0 ? v : -1;
 }

@@ -182,6 +182,7 @@ void stream_consume(struct chunk_pools *cp, struct stream *s, size_t n) {
     }
     while (n > 0) {
         struct chunk *c = s->head;
+        assert(c != NULL);
         if (n < c->len) {
             c->off += (uint32_t)n;
             c->len -= (uint32_t)n;

@@ -79,9 +79,10 @@ static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct tcp_opt
         if (syn || len < 2 + LEN_SACK_BLOCK || (len - 2) % LEN_SACK_BLOCK != 0)
             break;
         o->nsack = (uint8_t)((len - 2) / LEN_SACK_BLOCK);
-        for (int i = 0; i < o->nsack; i++) {
-            o->sack[i].lo = seq(get32(p + 2 + i * LEN_SACK_BLOCK));
-            o->sack[i].hi = seq(get32(p + 6 + i * LEN_SACK_BLOCK));
+        p += 2;
+        for (int i = 0; i < o->nsack; i++, p += LEN_SACK_BLOCK) {
+            o->sack[i].lo = seq(get32(p));
+            o->sack[i].hi = seq(get32(p + 4));
         }
         break;
     default:

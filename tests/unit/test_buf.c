@@ -207,6 +207,30 @@ Test(buf, repair_keeps_whole_streams_and_frees_the_rest) {
     cr_assert_eq(cp.small.n_used + cp.large.n_used, 0);
 }
 
+Test(buf, join_moves_by_reference_and_copies_only_what_fits_behind) {
+    struct stream a = {0}, b = {0}, empty = {0};
+    struct iovec iov = {pattern, 100}, iov2 = {pattern + 100, 100};
+    stream_append(&cp, &a, &iov, 1, 0, 100);
+    stream_append(&cp, &b, &iov2, 1, 0, 100);
+    stream_join(&cp, &a, &b);
+    cr_assert_eq(cp.small.n_used, 1, "two small pieces share a chunk");
+    cr_assert(b.len == 0 && b.head == NULL && b.tail == NULL);
+    stream_join(&cp, &a, &empty);
+    cr_assert_eq(a.len, 200);
+    iov = (struct iovec){pattern + 200, 60000};
+    stream_append(&cp, &b, &iov, 1, 0, 60000);
+    struct chunk *large = b.tail;
+    stream_join(&cp, &a, &b);
+    cr_assert_eq(a.tail, large);
+    stream_join(&cp, &s, &a);
+    cr_assert_eq(s.len, 60200);
+    expect_bytes(0, pattern, 60200);
+    append(pattern + 60200, 1000);
+    expect_bytes(0, pattern, 61200);
+    stream_clear(&cp, &s);
+    cr_assert_eq(cp.small.n_used + cp.large.n_used, 0);
+}
+
 enum damage {
     CYCLE,
     WRONG_LEN,
