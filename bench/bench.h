@@ -39,11 +39,22 @@ static inline struct sockaddr_in bench_addr(const char *addr, const char *port) 
     return sin;
 }
 
+/* A stream socket; with the congestion control that BENCH_CC names, where it is set. */
+static inline int bench_socket(void) {
+    const char *cc = getenv("BENCH_CC");
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    if (s < 0)
+        bench_fail("socket");
+    if (cc != NULL && setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, cc, (socklen_t)strlen(cc)) < 0)
+        bench_fail("TCP_CONGESTION");
+    return s;
+}
+
 /* A listening socket on every address. Says "ready" on stdout. */
 static inline int bench_listen(const char *port) {
     struct sockaddr_in sin = bench_addr("0.0.0.0", port);
-    int one = 1, s = socket(AF_INET, SOCK_STREAM, 0);
-    if (s < 0 || setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+    int one = 1, s = bench_socket();
+    if (setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
         bind(s, (struct sockaddr *)&sin, sizeof(sin)) < 0 || listen(s, 512) < 0)
         bench_fail("listen");
     puts("ready");
@@ -52,8 +63,8 @@ static inline int bench_listen(const char *port) {
 }
 
 static inline int bench_connect(const struct sockaddr_in *sin) {
-    int s = socket(AF_INET, SOCK_STREAM, 0);
-    if (s < 0 || connect(s, (const struct sockaddr *)sin, sizeof(*sin)) < 0)
+    int s = bench_socket();
+    if (connect(s, (const struct sockaddr *)sin, sizeof(*sin)) < 0)
         bench_fail("connect");
     return s;
 }
