@@ -67,7 +67,7 @@ static ssize_t do_recvfrom(int fd, void *buf, size_t len, int flags, struct sock
         msg.msg_namelen = *addrlen;
     }
     ssize_t r = io_recv(fd, so, &msg, flags);
-    if (r >= 0 && msg.msg_name != NULL)
+    if (r >= 0 && addr != NULL && addrlen != NULL)
         *addrlen = msg.msg_namelen;
     return hook_ret(r);
 }

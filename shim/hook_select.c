@@ -85,7 +85,7 @@ static int sets_from_poll(struct sets *s, const struct pollfd *fds, int count) {
             memset(s->set[k], 0, (size_t)((s->n + WORD - 1) / WORD) * sizeof(unsigned long));
     for (int i = 0; i < count; i++)
         for (int k = 0; k < 3; k++)
-            if ((fds[i].events & ask[k]) && (fds[i].revents & got[k])) {
+            if (s->set[k] != NULL && (fds[i].events & ask[k]) && (fds[i].revents & got[k])) {
                 s->set[k][fds[i].fd / WORD] |= 1ul << (fds[i].fd % WORD);
                 bits++;
             }

@@ -31,7 +31,7 @@ static int make_sock(int domain, int type, int protocol) {
     if (h == NULL)
         return -errno;
     int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
-    uint64_t ino;
+    uint64_t ino = 0;
     int fd = fd_make(kind == SOCK_STREAM ? SOCK_STREAM : SOCK_DGRAM, type, &ino);
     if (fd < 0)
         return fd;
@@ -185,7 +185,7 @@ static int accept_pending(int fd, struct sock *so) {
 }
 
 static int accept_once(int fd, struct sock *so, struct sockaddr *addr, socklen_t *len, int flags) {
-    uint64_t ino;
+    uint64_t ino = 0;
     if (sock_type(so) != SOCK_STREAM)
         return -EOPNOTSUPP;
     int r = accept_pending(fd, so);
