@@ -69,6 +69,7 @@ void tcp_abort(struct stack *st, struct tcb *t, int error) {
     if (t->state == TCPS_CLOSED) {
         t->error = error;
         t->done = true;
+        tcb_raise(st, t, POLLIN | POLLOUT | POLLHUP | (error != 0 ? POLLERR : 0u));
     } else {
         abort_with(st, t, error);
         stream_clear(&st->chunks, &t->rcv.queue);

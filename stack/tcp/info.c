@@ -18,7 +18,9 @@ uint32_t tcp_ready(struct stack *st, struct tcb *t) {
         bits |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
         return bits;
-    if (t->rcv.queue.len >= u32_max(t->opts.rcvlowat, 1))
+    /* A mark that lies beyond a closed window would never be reached. */
+    bool full = t->rcv.queue.len > 0 && tcb_rcv_wnd(t) == 0;
+    if (t->rcv.queue.len >= u32_max(t->opts.rcvlowat, 1) || full)
         bits |= POLLIN | POLLRDNORM;
     if (t->rcv.urgent)
         bits |= POLLPRI;

@@ -7,8 +7,8 @@
 #define IP_TCP_HDRS 40u /* IPv4 and TCP headers without options (MUST-16, -67) */
 #define TS_OPT_LEN  12u /* with its two NOPs */
 #define PAWS_IDLE_NS                                                                               \
-    (24 * 86400 * S_NS) /* RFC 7323 §5.5: TS.Recent is then too old to judge by                   \
-                         */
+    (24ull * 86400 * S_NS) /* RFC 7323 §5.5: TS.Recent is then too old to judge by                \
+                            */
 #define TS_TICK_NS MS_NS
 
 uint32_t ts_now(struct stack *st, const struct tcb *t) {

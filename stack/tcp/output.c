@@ -157,7 +157,8 @@ static bool send_new_segment(struct stack *st, struct tcb *t, uint32_t len, uint
 static bool send_new(struct stack *st, struct tcb *t) {
     bool cwnd_stops = false;
     uint32_t mss = output_mss(t), max = super_max(st, t, mss);
-    if (tcb_outstanding(t) == 0 && t->snd.last_data_ns != 0)
+    if (tcb_outstanding(t) == 0 && t->snd.last_data_ns != 0 && tcb_unsent(t) > 0 &&
+        window_room(t) > 0)
         cc_on_idle(t, st->now_ns - t->snd.last_data_ns);
     while (tcb_unsent(t) > 0 || fin_is_due(t)) {
         uint32_t len = may_send_new(t, mss, max, &cwnd_stops);

@@ -281,6 +281,9 @@ void tcp_opts_changed(struct stack *st, struct tcb *t) {
     t->flow.spread = t->opts.reuse_port && t->remote.port == 0;
     if (t->opts.rcvbuf != 0)
         t->rcv.limit = u32_max(t->opts.rcvbuf / 2, TCP_RCVBUF_MIN / 2);
+    else if (t->opts.rcvlowat > t->rcv.limit / 2) /* room for it, as Linux's tcp_set_rcvlowat */
+        t->rcv.limit =
+            u32_max(t->rcv.limit, u32_min(t->opts.rcvlowat, st->tcp->cfg.rmem_max / 2) * 2);
     if (tcb_is_synchronized(t) && t->state != TCPS_TIME_WAIT) {
         opts_update_mss(st, t);
         tcp_on_opts(st, t);

@@ -4,7 +4,7 @@ Test(tcp_isn, follows_a_4_us_clock) { /* MUST-8 */
     struct stack *st = tu_stack();
     struct tcb t = {.local = {US, 5000}, .remote = {PEER, 40000}};
     seq_t a = isn_choose(st, &t);
-    st->now_ns += 4000 * 1000;
+    st->now_ns += 4000000;
     cr_assert_eq(seq_diff(isn_choose(st, &t), a), 1000);
     fx_free(st);
 }

@@ -7,7 +7,7 @@ Test(tcp_rtt, first_sample_sets_srtt_and_half_of_it_as_variance) { /* RFC 6298 (
     rtt_sample(&t, 400 * MS, 200 * MS);
     cr_assert_eq(t.rtt.srtt_ns, 400 * MS);
     cr_assert_eq(t.rtt.rttvar_ns, 200 * MS);
-    cr_assert_eq(t.rtt.rto_ns, 400 * MS + 4 * 200 * MS);
+    cr_assert_eq(t.rtt.rto_ns, 400 * MS + 800 * MS);
 }
 
 Test(tcp_rtt, later_samples_are_smoothed) { /* (2.3) */
