@@ -222,7 +222,7 @@ static int join(struct host *h, const char *ifname, uint32_t *old_proc, char *er
     int ctl = attach_connect(ifname);
     if (ctl < 0)
         return ctl;
-    struct control_reply r;
+    struct control_reply r = {0};
     int fds[2] = {-1, -1};
     int e = attach_request(ctl, CONTROL_ATTACH, &r, fds);
     if (e == 0 && r.error != 0) {

@@ -202,6 +202,8 @@ void keeper_release(struct keeper *k) {
 
 /* ---- status, stop ---- */
 
+#define STATUS_MAX (4u << 20)
+
 static int find_keeper(const char *ifname, char name[16]) {
     char err[256];
     bool alive;
@@ -215,49 +217,60 @@ static int find_keeper(const char *ifname, char name[16]) {
     return attach_connect(name);
 }
 
-static void print_counters(const struct stack *st) {
+static void print_counters(const struct counters *ctr) {
     uint64_t value;
     const char *what, *name;
-    for (unsigned i = 0; (name = counters_get(&st->ctr, i, &value, &what)) != NULL; i++)
+    for (unsigned i = 0; (name = counters_get(ctr, i, &value, &what)) != NULL; i++)
         if (value != 0)
             printf("%-26s %12llu  %s\n", name, (unsigned long long)value, what);
 }
 
-/* Looks without being a process of the host: nothing is changed but the lock. */
+/* Fills h, of a process that looks on: it is not registered, and drives nothing. */
+static int observe(int ctl, struct host *h, int32_t *keeper_pid, char *err, size_t errlen) {
+    struct control_reply r = {0};
+    int fds[2] = {-1, -1}, e = attach_request(ctl, CONTROL_OBSERVE, &r, fds);
+    if (e < 0 || r.error != 0) {
+        snprintf(err, errlen, "%s", e < 0 ? strerror(-e) : r.text);
+        return e < 0 ? e : -r.error;
+    }
+    e = segment_map(fds[0], err, errlen);
+    if (e < 0)
+        return e;
+    *keeper_pid = r.keeper_pid;
+    *h = (struct host){.keeper = true, .proc = PROC_NONE, .pid = getpid(), .packet_fd = fds[1]};
+    h->sh = SEGMENT_ADDR;
+    h->st = h->sh->st;
+    return segment_open_link(h, err, errlen);
+}
+
+static void print_status(struct host *h, int32_t keeper_pid, char *text, size_t room) {
+    host_enter_quiet(h);
+    uint32_t procs = proc_count(h->st);
+    int n = net_describe(h->st, text, room);
+    if (n >= 0 && (size_t)n < room)
+        sock_describe(h->st, text + n, room - (size_t)n);
+    struct counters ctr = h->st->ctr;
+    host_leave(h);
+    printf("%s: keeper %d, %u processes\n%s", h->sh->cfg.ifname, keeper_pid, procs, text);
+    print_counters(&ctr);
+}
+
 static int run_status(const char *ifname) {
-    static struct host h = {.keeper = true, .proc = PROC_NONE};
-    struct control_reply r;
+    static struct host h;
+    int32_t keeper_pid = 0;
     char name[16], err[256] = "";
-    int fds[2] = {-1, -1}, ctl = find_keeper(ifname, name);
+    int ctl = find_keeper(ifname, name);
     if (ctl < 0) {
         printf("no stack runs in this network namespace\n");
         return 1;
     }
-    int e = attach_request(ctl, CONTROL_OBSERVE, &r, fds);
-    if (e < 0 || r.error != 0 || segment_map(fds[0], err, sizeof(err)) < 0) {
-        fprintf(stderr, "shimstack: %s\n", e < 0 ? strerror(-e) : r.error != 0 ? r.text : err);
-        return 1;
+    char *text = calloc(1, STATUS_MAX);
+    if (text == NULL || observe(ctl, &h, &keeper_pid, err, sizeof(err)) < 0) {
+        free(text);
+        return fail(err);
     }
-    h.sh = SEGMENT_ADDR;
-    h.st = h.sh->st;
-    h.pid = getpid();
-    h.packet_fd = fds[1];
-    h.packet = afpacket_attach(fds[1], &h.sh->packet);
-    h.link = h.packet;
-    size_t room = 4u << 20;
-    char *text = malloc(room);
-    if (h.link == NULL || text == NULL)
-        return 1;
-    host_enter_quiet(&h);
-    uint32_t procs = proc_count(h.st);
-    int n = net_describe(h.st, text, room);
-    if (n >= 0 && (size_t)n < room)
-        sock_describe(h.st, text + n, room - (size_t)n);
-    struct counters ctr = h.st->ctr;
-    host_leave(&h);
-    printf("%s: keeper %d, %u processes\n%s", h.sh->cfg.ifname, r.keeper_pid, procs, text);
-    struct stack copy = {.ctr = ctr};
-    print_counters(&copy);
+    print_status(&h, keeper_pid, text, STATUS_MAX);
+    free(text);
     return 0;
 }
 
