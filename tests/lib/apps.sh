@@ -72,6 +72,10 @@ now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 spawn() {
     local name=$1
     shift
+    # What an earlier program of that name said is gone before this one starts: `heard` must not
+    # read it meanwhile.
+    [ -n "${OUT:-}" ] || : >"$T/$name.out"
+    : >"$T/$name.err"
     # The FIFOs that a case holds open are not the program's to inherit.
     "$@" <"${IN:-/dev/null}" >"${OUT:-$T/$name.out}" 2>"$T/$name.err" 5>&- 6>&- &
     PID[$name]=$!
