@@ -162,8 +162,19 @@ static int do_connect(int fd, struct sock *so, const struct sockaddr *addr, sock
     return r;
 }
 
+/* ::ffff:a.b.c.d on a socket of the kernel's would leave by the kernel's IPv4. */
+static bool is_mapped(const struct sockaddr *addr, socklen_t len) {
+    struct sockaddr_in6 sin6;
+    if (addr == NULL || len < sizeof(sin6) || addr->sa_family != AF_INET6)
+        return false;
+    memcpy(&sin6, addr, sizeof(sin6));
+    return IN6_IS_ADDR_V4MAPPED(&sin6.sin6_addr);
+}
+
 HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len) {
     struct sock *so = fd_sock(fd);
+    if (so == NULL && is_mapped(addr.__sockaddr__, len))
+        return (int)hook_ret(-ENETUNREACH);
     if (so == NULL)
         return REAL(connect)(fd, addr.__sockaddr__, len);
     return (int)hook_ret(do_connect(fd, so, addr.__sockaddr__, len));

@@ -159,8 +159,7 @@ group_unit() {
 }
 
 group_sim() {
-    # On a machine with nothing else to do this takes less than two minutes.
-    test_one sim/seeds $((LONG ? 3000 : 300)) "$ASAN/sim_run" --seeds $((LONG ? 10000 : 1000)) --jobs "$JOBS"
+    test_one sim/seeds $((LONG ? 1200 : 120)) "$ASAN/sim_run" --seeds $((LONG ? 10000 : 1000)) --jobs "$JOBS"
 }
 
 group_fuzz() {
