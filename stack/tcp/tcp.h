@@ -72,9 +72,9 @@ void tcp_opts_changed(struct stack *st, struct tcb *t);
 
 /* Reserves a local endpoint. Port 0: one is picked. -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (bound). */
 int tcp_bind(struct stack *st, struct tcb *t, const struct endpoint *local);
-/* Active OPEN: sends the SYN. 0 (in progress); -EISCONN, -EALREADY, -ENETUNREACH
- * (no route; broadcast or multicast: MUST-46), -EHOSTUNREACH (ARP has just failed), -EADDRNOTAVAIL (no
- * port), -EINVAL (listener), -ECONNREFUSED … as in a later tcp_take_error. */
+/* Active OPEN: sends the SYN. 0 (in progress); -EISCONN, -EALREADY, -ENETUNREACH (no route;
+ * broadcast or multicast: MUST-46), -EHOSTUNREACH (ARP has just failed), -EADDRNOTAVAIL (no port),
+ * -EINVAL (listener). What goes wrong later, tcp_take_error tells. */
 int tcp_connect(struct stack *st, struct tcb *t, const struct endpoint *remote);
 /* Passive OPEN, or a change of the backlog. -EADDRINUSE, -EINVAL (connected). */
 int tcp_listen(struct stack *st, struct tcb *t, uint32_t backlog);
@@ -82,9 +82,8 @@ int tcp_listen(struct stack *st, struct tcb *t, uint32_t backlog);
 struct tcb *tcp_accept(struct stack *st, struct tcb *listener);
 
 /* Queues up to all the bytes and sends what may go. Returns how many were taken, or -EAGAIN (the
- * send buffer is full), -EPIPE (shut down, reset, or
- * never connected, as in Linux: the caller raises SIGPIPE), or the
- * pending error. `more`: MSG_MORE. */
+ * send buffer is full), -EPIPE (shut down, reset, or never connected, as in Linux: the caller raises
+ * SIGPIPE), or the pending error. `more`: MSG_MORE. */
 ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, bool more);
 /* Bytes received in order; 0: end of stream; -EAGAIN, -ENOTCONN, the pending error. iov NULL:
  * MSG_TRUNC, bytes are dropped. peek_off: bytes to skip (with peek only). */
