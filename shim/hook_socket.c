@@ -6,6 +6,7 @@
  * (EINVAL, ENOTCONN) instead of hanging. */
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
