@@ -163,9 +163,13 @@ static bool make_room(struct stack *st, struct tcb *t, const struct seg *s, bool
 }
 
 static int run_append(struct stack *st, struct tcb *t, struct gap_run *r, struct seg *s) {
-    uncharge(t, r);
+    /* Only what is new is looked at: a run may be thousands of chunks long. */
+    struct chunk *tail = r->data.tail;
+    size_t len = r->data.len;
     int err = recv_read(st, s, &r->data, NULL, 0, NULL);
-    charge(t, r);
+    t->rcv.gap_bytes += (uint32_t)(r->data.len - len);
+    for (struct chunk *c = tail->next; c != NULL; c = c->next)
+        t->rcv.gap_true_size += (uint32_t)chunk_true_size(c);
     return err;
 }
 

@@ -243,7 +243,8 @@ void input_text(struct stack *st, struct tcb *t, struct seg *s) {
 /* ---- all of them ---- */
 
 void input_synchronized(struct stack *st, struct tcb *t, struct seg *s) {
-    s->wnd = (uint32_t)s->h.window << t->snd.wscale;
+    if (!s->syn) /* RFC 7323 §2.2: never scaled on a SYN, the SYN-ACK of a simultaneous open too */
+        s->wnd <<= t->snd.wscale;
     if (!check_sequence(st, t, s) || !check_rst(st, t, s) || !check_syn(st, t, s))
         return;
     paws_update(st, t, s);

@@ -68,6 +68,8 @@ static void on_cumulative_ack(struct tcb *t, uint32_t acked) {
         t->loss.dup_acks = 0;
         t->loss.state = t->loss.sacked.n > 0 ? LOSS_DISORDER : LOSS_OPEN;
         t->loss.high_rxt = t->loss.lost_end = t->snd.una;
+        if (seq_gt(t->snd.una, t->loss.recover)) /* else it would look ahead after 2 GiB */
+            t->loss.recover = seq_sub(t->snd.una, 1);
         cc_on_ack(t, acked);
         return;
     }

@@ -53,8 +53,9 @@ static bool may_send_small(const struct tcb *t) {
         return true;
     if (t->opts.cork || t->snd.more)
         return false;
+    /* A small_end that is 2 GiB old looks as if it lay ahead, but then beyond snd.nxt. */
     return t->opts.nodelay || !seq_gt(t->snd.small_end, t->snd.una) ||
-           seq_ge(t->snd.una, t->snd.nxt);
+           seq_gt(t->snd.small_end, t->snd.nxt) || seq_ge(t->snd.una, t->snd.nxt);
 }
 
 /* How many of the unsent bytes may go now (Nagle, cwnd, and the sender's SWS avoidance of

@@ -194,6 +194,7 @@ uint32_t recv_new_window(const struct stack *st, const struct tcb *t) {
     (void)st;
     uint32_t used = (uint32_t)t->rcv.queue.len;
     uint32_t room = t->rcv.limit > used ? t->rcv.limit - used : 0;
+    room = u32_min(room, 65535u << t->rcv.wscale); /* more cannot be said, so it is no news */
     uint32_t cur = tcb_rcv_wnd(t);
     /* Receiver's SWS avoidance (MUST-39, §3.8.6.2.2); no shrinking (SHLD-14). */
     if (room <= cur || room - cur < u32_min(t->rcv.limit / 2, t->rcv.mss))

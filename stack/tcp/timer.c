@@ -191,8 +191,10 @@ static void handshake_timeout(struct stack *st, struct tcb *t) {
 /* R2 (SHLD-11), or the user's own limit. */
 static bool is_hopeless(struct stack *st, const struct tcb *t) {
     uint64_t waited = st->now_ns - t->snd.una_ns, user = user_timeout_ns(t);
-    /* The peer is alive and has shrunk its window to nothing: no timeout (SHLD-17). */
-    if (t->snd.wnd == 0 && st->now_ns - t->snd.last_ack_ns < TCP_RTO_MAX_NS)
+    /* The peer is alive and has shrunk its window to nothing: no timeout (SHLD-17). As Linux: an
+     * answer to one of the last two retransmissions tells, and an orphan may not stay for ever. */
+    if (t->snd.wnd == 0 && t->holder != TCB_ORPHAN &&
+        st->now_ns - t->snd.last_ack_ns < 2 * TCP_RTO_MAX_NS)
         return false;
     if (t->holder == TCB_ORPHAN && t->loss.backoff >= st->tcp->cfg.orphan_retries)
         return true;

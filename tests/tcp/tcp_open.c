@@ -52,6 +52,20 @@ Test(open, must10_simultaneous_open_with_syn_acks) {
     out("P. 1:11(10) ack 1");
 }
 
+/* RFC 7323 §2.2 */
+Test(open, the_window_of_a_simultaneous_open_s_syn_ack_is_not_scaled) {
+    t_connect_from_port();
+    out("S 0:0(0)");
+    in("S 0:0(0) win 1000 <mss 500,nop,wscale 7>");
+    out("S. 0:0(0) ack 1");
+    in("S. 0:0(0) ack 1 win 1000 <mss 500,nop,wscale 7>");
+    t_skip();
+    t_send(3000);
+    out(". 1:501(500) ack 1");
+    out(". 501:1001(500) ack 1");
+    expect_none();
+}
+
 Test(open, must10_simultaneous_open_ends_with_a_plain_ack_too) {
     t_connect_from_port();
     out("S 0:0(0)");

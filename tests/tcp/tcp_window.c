@@ -156,3 +156,57 @@ Test(window, must39_a_full_buffer_closes_the_window_and_reading_opens_it) {
     out(". 1:1(0) ack %u", at);
     cr_assert_geq(t_right_edge(), at + 1000);
 }
+
+/* A peer without window scaling: the buffer outgrows what the window field can say, and reading
+ * must not answer with ACKs that tell nothing (they would count as duplicates). */
+Test(window, reading_sends_no_update_that_says_nothing_new) {
+    t_established("mss 1000", 65535);
+    uint32_t at = 1;
+    for (int i = 0; i < 300; i++) {
+        in("P. %u:%u(1000) ack 1 win 65535", at, at + 1000);
+        at += 1000;
+        t_recv_some(1000);
+    }
+    t_skip();
+    for (int i = 0; i < 10; i++) {
+        in("P. %u:%u(1000) ack 1 win 65535", at, at + 1000);
+        at += 1000;
+    }
+    after(100);
+    t_skip();
+    for (int i = 0; i < 9; i++)
+        t_recv_some(1000);
+    cr_assert_leq(t_skip(), 1, "windows that are as large as before");
+}
+
+/* SHLD-17: data in flight, the window shrunk to nothing, and every retransmission answered. */
+Test(window, must37_a_window_shrunk_to_zero_may_stay_so_with_data_in_flight) {
+    t_established("mss 1000", 5000);
+    t_send(1000);
+    out("P. 1:1001(1000) ack 1");
+    in(". 1:1(0) ack 1 win 0");
+    for (int i = 0; i < 25; i++) {
+        out_within(121300, "P. 1:1001(1000) ack 1");
+        in(". 1:1(0) ack 1 win 0");
+    }
+    t_expect_state(TCPS_ESTABLISHED);
+}
+
+/* … but not when there is no user any more (V31). */
+Test(window, an_orphan_before_a_window_shrunk_to_zero_is_given_up) {
+    t_established("mss 1000", 5000);
+    t_send(1000);
+    out("P. 1:1001(1000) ack 1");
+    in(". 1:1(0) ack 1 win 0");
+    t_close();
+    for (int i = 0; i < 8; i++) {
+        after(60000);
+        t_skip();
+        if (t_state() == TCPS_CLOSED)
+            return;
+        in(". 1:1(0) ack 1 win 0");
+    }
+    after(130000);
+    t_skip();
+    t_expect_state(TCPS_CLOSED);
+}
