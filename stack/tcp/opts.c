@@ -54,6 +54,11 @@ void opts_update_mss(struct stack *st, struct tcb *t) {
     t->snd.mss = mss - (t->use_ts ? TS_OPT_LEN : 0);
 }
 
+bool opts_mss_fits(struct stack *st, const struct tcb *t) {
+    uint32_t hdrs = IP_TCP_HDRS + (t->use_ts ? TS_OPT_LEN : 0);
+    return t->snd.mss + hdrs <= net_path_mtu(st, &t->remote.addr);
+}
+
 /* The peer's SYN or SYN-ACK. */
 void opts_on_syn(struct stack *st, struct tcb *t, const struct tcp_opts *o) {
     t->snd.peer_mss = o->has_mss ? o->mss : TCP_MSS_DEFAULT; /* MUST-15 */

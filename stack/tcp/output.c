@@ -195,6 +195,10 @@ static bool may_send_data(const struct tcb *t) {
 
 void tcp_output(struct stack *st, struct tcb *t) {
     if (may_send_data(t)) {
+        if (!opts_mss_fits(st, t)) { /* another connection has learnt it; IP would refuse ours */
+            opts_update_mss(st, t);
+            loss_mark_all(t);
+        }
         send_lost(st, t);
         bool cwnd_stopped = send_new(st, t);
         send_last_resort(st, t);

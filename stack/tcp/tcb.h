@@ -329,6 +329,8 @@ uint32_t ts_now(struct stack *st, const struct tcb *t);
 void opts_on_syn(struct stack *st, struct tcb *t, const struct tcp_opts *o);
 void opts_for_syn(struct stack *st, const struct tcb *t, struct tcp_opts *o);
 void opts_update_mss(struct stack *st, struct tcb *t);
+/* False: the path takes less than it did when snd.mss was settled. */
+bool opts_mss_fits(struct stack *st, const struct tcb *t);
 uint16_t opts_advertised_mss(struct stack *st, const struct tcb *t);
 uint8_t opts_window_scale(const struct stack *st, const struct tcb *t);
 bool paws_rejects(struct stack *st, const struct tcb *t, const struct seg *s);

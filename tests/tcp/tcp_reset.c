@@ -1,4 +1,5 @@
 /* What must not disturb a connection: RFC 9293 §3.10.7.4, RFC 5961. */
+#include "stack/tcp/tcb.h"
 #include "tests/tcp/script.h"
 
 TestSuite(reset, .init = t_setup, .fini = t_finish);
@@ -165,4 +166,22 @@ Test(reset, rfc1191_fragmentation_needed_makes_smaller_segments) {
     out(". 1:961(960) ack 1");
     out("P. 961:1461(500) ack 1");
     in(". 1:1(0) ack 1461 win 65535");
+}
+
+/* RFC 1191 §6.3: all connections to that host go by what one of them has learnt. */
+Test(reset, a_path_mtu_that_another_connection_learnt_is_followed) {
+    t_established("mss 1460", 65535);
+    t_send(1460);
+    out("P. 1:1461(1460) ack 1");
+    struct endpoint local, remote;
+    struct tcb *t;
+    POOL_FOREACH (&t_stack()->tcp->tcbs, i, t)
+        if (t->state == TCPS_ESTABLISHED)
+            tcp_get_endpoints(t, &local, &remote);
+    net_set_path_mtu(t_stack(), &remote.addr, 1000);
+    t_send(960);
+    out(". 1:961(960) ack 1");
+    out(". 961:1461(500) ack 1");
+    out("P. 1461:2421(960) ack 1");
+    in(". 1:1(0) ack 2421 win 65535");
 }
