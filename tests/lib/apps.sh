@@ -76,6 +76,9 @@ spawn() {
     # read it meanwhile.
     [ -n "${OUT:-}" ] || : >"$T/$name.out"
     : >"$T/$name.err"
+    # Emptied here already: who awaits a word must not find it in what a namesake said before.
+    : >"$T/$name.out"
+    : >"$T/$name.err"
     # The FIFOs that a case holds open are not the program's to inherit.
     "$@" <"${IN:-/dev/null}" >"${OUT:-$T/$name.out}" 2>"$T/$name.err" 5>&- 6>&- &
     PID[$name]=$!
