@@ -110,7 +110,9 @@ bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
     if (n.acked > 0)
         advance(st, t, s);
     n.sacked = scoreboard_update(st, t, s, &dsack);
-    bool window_changed = update_window(t, s, n.acked);
+    bool was_closed = t->snd.wnd == 0, window_changed = update_window(t, s, n.acked);
+    if (was_closed && window_changed)
+        loss_on_window_opened(t);
     n.dup = is_duplicate(t, s, &n, window_changed);
     if (n.flight > 0)
         loss_on_ack(st, t, &n);

@@ -122,6 +122,12 @@ void loss_on_timeout(struct stack *st, struct tcb *t) {
     rtt_backoff(t);
 }
 
+/* What went as a probe was thrown away: again now, not after a backed-off timeout. */
+void loss_on_window_opened(struct tcb *t) {
+    if (t->loss.state == LOSS_RTO)
+        t->loss.high_rxt = t->snd.una;
+}
+
 void loss_mark_all(struct tcb *t) {
     if (tcb_outstanding(t) == 0 || t->loss.state == LOSS_RTO)
         return;

@@ -363,6 +363,8 @@ struct ack_news {
 };
 void loss_on_ack(struct stack *st, struct tcb *t, const struct ack_news *n);
 void loss_on_timeout(struct stack *st, struct tcb *t);
+/* The peer, who had shrunk its window to nothing, takes data again. */
+void loss_on_window_opened(struct tcb *t);
 /* The next run of bytes to be sent again; false: none. */
 bool loss_next_rtx(const struct tcb *t, struct range *r);
 void loss_on_retransmit(struct tcb *t, const struct range *r);

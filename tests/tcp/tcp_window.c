@@ -210,3 +210,17 @@ Test(window, an_orphan_before_a_window_shrunk_to_zero_is_given_up) {
     t_skip();
     t_expect_state(TCPS_CLOSED);
 }
+
+Test(window, a_window_shrunk_to_zero_that_opens_gets_data_at_once) {
+    t_established("mss 1000", 5000);
+    t_send(1000);
+    out("P. 1:1001(1000) ack 1");
+    in(". 1:1(0) ack 1 win 0");
+    for (int i = 0; i < 6; i++) {
+        out_within(121300, "P. 1:1001(1000) ack 1");
+        in(". 1:1(0) ack 1 win 0");
+    }
+    in(". 1:1(0) ack 1 win 5000");
+    out("P. 1:1001(1000) ack 1");
+    in(". 1:1(0) ack 1001 win 5000");
+}
