@@ -232,21 +232,11 @@ static uint32_t unregister_watches(struct host *h, struct waiter *w, struct wait
     if (wf->kind == FOR_SET)
         return hand_on_set(h, w, wf->ws);
     watchset_wake(w->ws);
-    if (wf->kind == FOR_POLL) {
-        for (nfds_t i = 0; i < wf->n; i++) {
-            struct watch *x = wf->socks[i] != NULL ? watch_find(w->ws, wf->socks[i], i) : NULL;
-            if (x != NULL)
-                watch_del(h->st, x);
-        }
-    } else {
-        struct watch *x = watch_find(w->ws, wf->so, 0);
-        if (x != NULL)
-            watch_del(h->st, x);
-        struct sock *held = w->held;
-        w->held = NULL;
-        if (held != NULL)
-            sock_put(h->st, held, h->proc);
-    }
+    watchset_clear(h->st, w->ws);
+    struct sock *held = w->held;
+    w->held = NULL;
+    if (held != NULL)
+        sock_put(h->st, held, h->proc);
     return 0;
 }
 
