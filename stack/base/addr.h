@@ -52,9 +52,15 @@ static inline bool addr_is_v4(const struct addr *a) {
 static inline struct addr addr_v4(uint32_t host_order) {
     return (struct addr){.w = {0, 0, __builtin_bswap32(0xffffu), __builtin_bswap32(host_order)}};
 }
-static inline uint32_t addr_get_v4(const struct addr *a) { return __builtin_bswap32(a->w[3]); }
-static inline struct addr addr_from_be(be32_t v4) { return addr_v4(be32_get(v4)); }
-static inline be32_t addr_to_be(const struct addr *a) { return (be32_t){a->w[3]}; }
+static inline uint32_t addr_get_v4(const struct addr *a) {
+    return __builtin_bswap32(a->w[3]);
+}
+static inline struct addr addr_from_be(be32_t v4) {
+    return addr_v4(be32_get(v4));
+}
+static inline be32_t addr_to_be(const struct addr *a) {
+    return (be32_t){a->w[3]};
+}
 
 /* 0.0.0.0 or :: */
 bool addr_is_any(const struct addr *a);

@@ -19,11 +19,11 @@ struct arena {
 };
 
 struct pool {
-    uint8_t *objs;    /* max objects of `stride` bytes, 64-byte aligned */
-    uint8_t *in_use;  /* one byte each */
-    uint32_t *free;   /* stack of indexes returned by pool_put */
+    uint8_t *objs;   /* max objects of `stride` bytes, 64-byte aligned */
+    uint8_t *in_use; /* one byte each */
+    uint32_t *free;  /* stack of indexes returned by pool_put */
     uint32_t n_free;
-    uint32_t fresh;   /* objects at and above this index were never handed out */
+    uint32_t fresh; /* objects at and above this index were never handed out */
     uint32_t max;
     uint32_t n_used;
     uint32_t n_peak;

@@ -12,10 +12,18 @@ typedef struct __attribute__((packed)) {
     uint32_t raw;
 } be32_t;
 
-static inline uint16_t be16_get(be16_t b) { return __builtin_bswap16(b.raw); }
-static inline uint32_t be32_get(be32_t b) { return __builtin_bswap32(b.raw); }
-static inline be16_t be16(uint16_t v) { return (be16_t){__builtin_bswap16(v)}; }
-static inline be32_t be32(uint32_t v) { return (be32_t){__builtin_bswap32(v)}; }
+static inline uint16_t be16_get(be16_t b) {
+    return __builtin_bswap16(b.raw);
+}
+static inline uint32_t be32_get(be32_t b) {
+    return __builtin_bswap32(b.raw);
+}
+static inline be16_t be16(uint16_t v) {
+    return (be16_t){__builtin_bswap16(v)};
+}
+static inline be32_t be32(uint32_t v) {
+    return (be32_t){__builtin_bswap32(v)};
+}
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "be.h swaps always");
 

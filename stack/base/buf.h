@@ -29,7 +29,8 @@ struct chunk {
     _Alignas(32) uint8_t data[];
 };
 #define CHUNK_SMALL_CAP (CHUNK_SMALL_SIZE - sizeof(struct chunk))
-#define CHUNK_LARGE_CAP (CHUNK_LARGE_SIZE - sizeof(struct chunk)) /* a 65,536-byte frame less its headers fits */
+/* A 65,536-byte frame less its headers fits. */
+#define CHUNK_LARGE_CAP (CHUNK_LARGE_SIZE - sizeof(struct chunk))
 
 struct chunk_pools {
     struct pool small, large;
@@ -46,7 +47,9 @@ struct stream {
 bool chunk_pools_init(struct chunk_pools *cp, struct arena *a, uint32_t n_small, uint32_t n_large);
 /* refs = 1. `want` bytes decide the size; falls back on the other size; NULL when both are out. */
 struct chunk *chunk_get(struct chunk_pools *cp, size_t want);
-static inline void chunk_ref(struct chunk *c) { c->refs++; }
+static inline void chunk_ref(struct chunk *c) {
+    c->refs++;
+}
 void chunk_unref(struct chunk_pools *cp, struct chunk *c);
 /* Bytes of memory a chunk really takes, for charging it (V15: true size). */
 static inline size_t chunk_true_size(const struct chunk *c) {

@@ -39,7 +39,7 @@
     X(IcmpInMsgs, "ICMP messages received")                                                        \
     X(IcmpInErrors, "bad ICMP messages")                                                           \
     X(IcmpInCsumErrors, "ICMP messages with a wrong checksum")                                     \
-    X(IcmpInIgnored, "ICMP messages of no meaning to a host (redirect, source quench, unknown)")      \
+    X(IcmpInIgnored, "ICMP messages of no meaning to a host (redirect, source quench, unknown)")   \
     X(IcmpOutMsgs, "ICMP messages sent")                                                           \
     X(IcmpOutRateLimited, "ICMP messages not sent because of the rate limit")                      \
     X(UdpInDatagrams, "UDP datagrams delivered")                                                   \
@@ -83,7 +83,8 @@
     X(TcpExtTCPAbortOnTimeout, "connections given up after too many timeouts")                     \
     X(TcpExtTCPAbortOnMemory, "connections given up or refused for lack of memory")                \
     X(TcpExtTW, "connections that went through TIME-WAIT")                                         \
-    X(TcpExtTCPTimeWaitOverflow, "connections whose TIME-WAIT was cut short because there were too many")  \
+    X(TcpExtTCPTimeWaitOverflow,                                                                   \
+      "connections whose TIME-WAIT was cut short because there were too many")                     \
     X(TcpExtTWRecycled, "TIME-WAIT ports reopened by a newer SYN (RFC 6191)")                      \
     X(mem_chunks_out, "times no buffer chunk was free")                                            \
     X(mem_pkts_out, "times no packet was free")                                                    \

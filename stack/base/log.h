@@ -12,8 +12,8 @@
 enum log_level { LOG_NONE, LOG_ERROR, LOG_INFO, LOG_DEBUG };
 
 struct log {
-    uint8_t level;  /* lines above it are not even formatted */
-    uint64_t next;  /* lines ever written; line i is in slot i % LOG_LINES */
+    uint8_t level; /* lines above it are not even formatted */
+    uint64_t next; /* lines ever written; line i is in slot i % LOG_LINES */
     struct {
         uint64_t at_ns;
         char text[LOG_LINELEN];

@@ -20,8 +20,8 @@
 #include "stack/base/arena.h"
 #include "stack/base/buf.h"
 
-#define PKT_HDR_MAX   192  /* Ethernet 14 + IP 60 + TCP 60 and some to spare */
-#define PKT_FRAGS_MAX 18   /* 64 KB in small chunks */
+#define PKT_HDR_MAX     192 /* Ethernet 14 + IP 60 + TCP 60 and some to spare */
+#define PKT_FRAGS_MAX   18  /* 64 KB in small chunks */
 #define PKT_PAYLOAD_MAX 65535u
 
 enum gso_type { GSO_NONE, GSO_TCP4, GSO_TCP6, GSO_UDP };
@@ -56,9 +56,15 @@ struct pkt *pkt_get(struct pool *pkts);
 void pkt_free(struct pool *pkts, struct chunk_pools *cp, struct pkt *p);
 /* Makes room for `n` header bytes before what is there, and returns their place. */
 void *pkt_push(struct pkt *p, size_t n);
-static inline uint8_t *pkt_hdr(struct pkt *p) { return p->hdr + p->hdr_off; }
-static inline size_t pkt_hdr_len(const struct pkt *p) { return PKT_HDR_MAX - p->hdr_off; }
-static inline size_t pkt_len(const struct pkt *p) { return pkt_hdr_len(p) + p->payload_len; }
+static inline uint8_t *pkt_hdr(struct pkt *p) {
+    return p->hdr + p->hdr_off;
+}
+static inline size_t pkt_hdr_len(const struct pkt *p) {
+    return PKT_HDR_MAX - p->hdr_off;
+}
+static inline size_t pkt_len(const struct pkt *p) {
+    return pkt_hdr_len(p) + p->payload_len;
+}
 /* To be called when the L4 header has been pushed and is the outermost: its checksum field, at
  * `offset` in it, holds the folded pseudo-header sum, and the link finishes it. */
 static inline void pkt_set_csum(struct pkt *p, uint16_t offset) {

@@ -18,9 +18,9 @@
 #include "stack/base/rand.h"
 #include "stack/base/timer.h"
 
-struct net;   /* stack/net */
-struct tcp;   /* stack/tcp */
-struct socks; /* stack/sock */
+struct net;         /* stack/net */
+struct tcp;         /* stack/tcp */
+struct socks;       /* stack/sock */
 struct direct_recv; /* stack/tcp: where the caller of recv waits for bytes, this process only */
 
 #define STACK_MAX_DIRTY 2

@@ -27,10 +27,10 @@ struct afpacket_shared {
     uint32_t gso_max; /* largest super-frame's IP length; 0: none */
     uint32_t slots, slot_size;
     /* The position; changes all the time. */
-    uint32_t next;   /* slot to be read next */
-    uint32_t handed; /* slots that a batch now being processed covers */
+    uint32_t next;     /* slot to be read next */
+    uint32_t handed;   /* slots that a batch now being processed covers */
     uint32_t replayed; /* 1 + the slot at which a dead reader's batch was last taken in again */
-    bool in_doubt;   /* ring and queue may be out of step: compare before reading */
+    bool in_doubt;     /* ring and queue may be out of step: compare before reading */
     /* Counters, for whoever shows them. */
     uint64_t ring_drops; /* as PACKET_STATISTICS told, summed */
     uint64_t vlan_drops; /* frames with a VLAN tag */

@@ -53,8 +53,9 @@
 #define TCP_GAP_RUNS_MAX    256u       /* runs of out-of-order data a connection may hold */
 #define TCP_SUPER_MAX       65535u     /* an IP packet's total length */
 #define TCP_RCVBUF_MIN      2048u
-#define TCP_TIMEWAIT_SHARE 2u /* at most 1/2 of the tcbs wait in TIME-WAIT (Linux: tcp_max_tw_buckets) */
-#define TCP_ALLOC_RESERVE   16u /* tcp_send leaves 1/16 of the chunks to what is received */
+#define TCP_TIMEWAIT_SHARE                                                                         \
+    2u /* at most 1/2 of the tcbs wait in TIME-WAIT (Linux: tcp_max_tw_buckets) */
+#define TCP_ALLOC_RESERVE 16u /* tcp_send leaves 1/16 of the chunks to what is received */
 
 enum tcb_holder {
     TCB_USER,    /* tcp_close will be called */
@@ -216,8 +217,8 @@ struct tcb {
     /* ---- derived lists ---- */
     bool want_flush, want_event;
     bool on_timewait; /* stands in tcp.timewait, by queue_link */
-    bool damaged;  /* its process died while changing it: to be aborted (repair.c) */
-    uint32_t rose; /* POLL bits */
+    bool damaged;     /* its process died while changing it: to be aborted (repair.c) */
+    uint32_t rose;    /* POLL bits */
     TAILQ_ENTRY(tcb) flush_link, event_link;
 };
 

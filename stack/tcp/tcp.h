@@ -11,36 +11,36 @@
 struct tcb;
 
 enum tcp_state { /* Linux's numbers, as TCP_INFO shows them */
-    TCPS_ESTABLISHED = 1,
-    TCPS_SYN_SENT,
-    TCPS_SYN_RCVD,
-    TCPS_FIN_WAIT_1,
-    TCPS_FIN_WAIT_2,
-    TCPS_TIME_WAIT,
-    TCPS_CLOSED,
-    TCPS_CLOSE_WAIT,
-    TCPS_LAST_ACK,
-    TCPS_LISTEN,
-    TCPS_CLOSING,
+                 TCPS_ESTABLISHED = 1,
+                 TCPS_SYN_SENT,
+                 TCPS_SYN_RCVD,
+                 TCPS_FIN_WAIT_1,
+                 TCPS_FIN_WAIT_2,
+                 TCPS_TIME_WAIT,
+                 TCPS_CLOSED,
+                 TCPS_CLOSE_WAIT,
+                 TCPS_LAST_ACK,
+                 TCPS_LISTEN,
+                 TCPS_CLOSING,
 };
 
 /* Per stack; each has the name and the default of the Linux sysctl in the comment. */
 struct tcp_config {
-    uint32_t max_conns;           /* tcbs, listeners included */
-    uint32_t syn_retries;         /* tcp_syn_retries 6 */
-    uint32_t synack_retries;      /* tcp_synack_retries 5 */
-    uint32_t retries2;            /* tcp_retries2 15 */
-    uint32_t orphan_retries;      /* tcp_orphan_retries 0 (= 8) */
-    uint64_t fin_timeout_ns;      /* tcp_fin_timeout 60 s; also the length of TIME-WAIT, as in Linux */
-    uint64_t keepalive_time_ns;   /* tcp_keepalive_time 7200 s */
-    uint64_t keepalive_intvl_ns;  /* tcp_keepalive_intvl 75 s */
-    uint32_t keepalive_probes;    /* tcp_keepalive_probes 9 */
+    uint32_t max_conns;      /* tcbs, listeners included */
+    uint32_t syn_retries;    /* tcp_syn_retries 6 */
+    uint32_t synack_retries; /* tcp_synack_retries 5 */
+    uint32_t retries2;       /* tcp_retries2 15 */
+    uint32_t orphan_retries; /* tcp_orphan_retries 0 (= 8) */
+    uint64_t fin_timeout_ns; /* tcp_fin_timeout 60 s; also the length of TIME-WAIT, as in Linux */
+    uint64_t keepalive_time_ns;      /* tcp_keepalive_time 7200 s */
+    uint64_t keepalive_intvl_ns;     /* tcp_keepalive_intvl 75 s */
+    uint32_t keepalive_probes;       /* tcp_keepalive_probes 9 */
     uint32_t rmem_default, rmem_max; /* tcp_rmem 131072, 6 MiB */
     uint32_t wmem_default, wmem_max; /* tcp_wmem: 16 KiB grows to 4 MiB; here the buffer's cap */
     bool window_scaling, timestamps, sack; /* all on */
-    uint32_t somaxconn;           /* net.core.somaxconn 4096 */
-    uint64_t rto_min_ns;          /* 200 ms */
-    uint64_t msl_timewait_ns;     /* 60 s */
+    uint32_t somaxconn;                    /* net.core.somaxconn 4096 */
+    uint64_t rto_min_ns;                   /* 200 ms */
+    uint64_t msl_timewait_ns;              /* 60 s */
 };
 void tcp_config_default(struct tcp_config *cfg);
 
@@ -52,7 +52,7 @@ struct tcp_sockopts {
     uint32_t linger_s;
     uint32_t keepidle_s, keepintvl_s, keepcnt; /* 0: the stack's default */
     uint32_t user_timeout_ms, maxseg, syncnt;
-    int32_t linger2_s; /* TCP_LINGER2; 0: default */
+    int32_t linger2_s;       /* TCP_LINGER2; 0: default */
     uint32_t rcvbuf, sndbuf; /* 0: default, may grow; else fixed as Linux does (doubled already) */
     uint32_t rcvlowat;
     uint32_t defer_accept_s;
@@ -67,10 +67,12 @@ const struct tcp_config *tcp_get_config(const struct stack *st);
 
 struct tcb *tcp_open(struct stack *st); /* CLOSED; NULL: none left (counted) */
 struct tcp_sockopts *tcp_opts(struct tcb *t);
-/* To be called after a change of the options, to act on it (Nagle off, cork off, keepalive on …). */
+/* To be called after a change of the options, to act on it (Nagle off, cork off, keepalive on …).
+ */
 void tcp_opts_changed(struct stack *st, struct tcb *t);
 
-/* Reserves a local endpoint. Port 0: one is picked. -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (bound). */
+/* Reserves a local endpoint. Port 0: one is picked. -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (bound).
+ */
 int tcp_bind(struct stack *st, struct tcb *t, const struct endpoint *local);
 /* Active OPEN: sends the SYN. 0 (in progress); -EISCONN, -EALREADY, -ENETUNREACH (no route;
  * broadcast or multicast: MUST-46), -EHOSTUNREACH (ARP has just failed), -EADDRNOTAVAIL (no port),
@@ -82,8 +84,8 @@ int tcp_listen(struct stack *st, struct tcb *t, uint32_t backlog);
 struct tcb *tcp_accept(struct stack *st, struct tcb *listener);
 
 /* Queues up to all the bytes and sends what may go. Returns how many were taken, or -EAGAIN (the
- * send buffer is full), -EPIPE (shut down, reset, or never connected, as in Linux: the caller raises
- * SIGPIPE), or the pending error. `more`: MSG_MORE. */
+ * send buffer is full), -EPIPE (shut down, reset, or never connected, as in Linux: the caller
+ * raises SIGPIPE), or the pending error. `more`: MSG_MORE. */
 ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, bool more);
 /* Bytes received in order; 0: end of stream; -EAGAIN, -ENOTCONN, the pending error. iov NULL:
  * MSG_TRUNC, bytes are dropped. peek_off: bytes to skip (with peek only). */
@@ -106,10 +108,10 @@ uint32_t tcp_ready(struct stack *st, struct tcb *t);
 enum tcp_state tcp_get_state(const struct tcb *t);
 const char *tcp_state_name(enum tcp_state s); /* as ss(8) writes it: "ESTAB", "SYN-SENT" … */
 void tcp_get_endpoints(const struct tcb *t, struct endpoint *local, struct endpoint *remote);
-int tcp_take_error(struct tcb *t); /* positive errno, 0: none; cleared */
+int tcp_take_error(struct tcb *t);            /* positive errno, 0: none; cleared */
 int tcp_peek_soft_error(const struct tcb *t); /* the last soft error (RFC 9293 MUST-47) */
-uint32_t tcp_inq(const struct tcb *t);  /* SIOCINQ */
-uint32_t tcp_outq(const struct tcb *t); /* SIOCOUTQ: not acknowledged */
+uint32_t tcp_inq(const struct tcb *t);        /* SIOCINQ */
+uint32_t tcp_outq(const struct tcb *t);       /* SIOCOUTQ: not acknowledged */
 uint32_t tcp_outq_nsd(const struct tcb *t);
 bool tcp_is_bound(const struct tcb *t);
 /* Nothing is left to be done for it: linger's wait is over. */

@@ -16,6 +16,8 @@ extern const struct mac eth_broadcast;
 int eth_parse(const uint8_t *p, size_t len, struct eth_hdr *h);
 void eth_build(uint8_t p[static ETH_HDR_LEN], const struct eth_hdr *h);
 /* Broadcast or multicast. */
-static inline bool mac_is_group(const struct mac *m) { return m->b[0] & 1; }
+static inline bool mac_is_group(const struct mac *m) {
+    return m->b[0] & 1;
+}
 
 #endif

@@ -4,12 +4,12 @@
 
 #include "stack/wire/wire.h"
 
-#define IP4_HDR_LEN     20
-#define IP4_HDR_MAX     60
+#define IP4_HDR_LEN 20
+#define IP4_HDR_MAX 60
 
 struct ip4_hdr {
-    uint8_t hdr_len;   /* bytes, options included */
-    uint8_t tos;       /* DSCP and ECN */
+    uint8_t hdr_len; /* bytes, options included */
+    uint8_t tos;     /* DSCP and ECN */
     uint16_t total_len;
     uint16_t id;
     bool df, mf;

@@ -38,7 +38,7 @@ struct tcp_opts {
 struct tcp_hdr {
     uint16_t sport, dport;
     seq_t seq, ack;
-    uint16_t flags; /* enum tcp_flag */
+    uint16_t flags;  /* enum tcp_flag */
     uint16_t window; /* as sent, unscaled */
     uint16_t urg;
     uint8_t hdr_len;

@@ -4,7 +4,7 @@
 
 #include "stack/wire/wire.h"
 
-#define UDP_HDR_LEN 8
+#define UDP_HDR_LEN     8
 #define UDP_CSUM_OFFSET 6
 
 struct udp_hdr {
