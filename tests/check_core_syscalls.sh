@@ -16,8 +16,12 @@ dir=$(mktemp -d) || exit 2
 trap 'rm -rf "$dir"' EXIT
 bad=0
 
-files=$(ls stack/*.c $(printf 'stack/%s/*.c ' $layers))
-printf '%s\n' $files | xargs -P "$(nproc)" -I{} sh -c '
+sources=(stack/*.c)
+for layer in $layers; do
+    sources+=(stack/"$layer"/*.c)
+done
+# shellcheck disable=SC2016  # the inner shell expands them
+printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -I{} sh -c '
     "${CC:-cc}" -std=gnu17 -O1 -fPIC -D_GNU_SOURCE -I. -c "$1" \
         -o "$2/$(echo "$1" | tr / :).o" || { echo "$1: does not compile"; exit 255; }' _ {} "$dir" ||
     exit 1

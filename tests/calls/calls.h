@@ -62,65 +62,39 @@ ssize_t read_full(int fd, void *buf, size_t n);
 /* Sends this process SIGALRM after ms milliseconds, once. */
 void alarm_ms(int ms);
 
+/* clang-format off */
 #define SOCK_TESTS(X)                                                                              \
-    X(socket_flags)                                                                                \
-    X(socket_errors)                                                                               \
-    X(addresses)                                                                                   \
-    X(bind_errors)                                                                                 \
-    X(accept_flags)                                                                                \
-    X(accept_errors) X(refused) X(connect_nonblocking) X(options) X(half_close) X(reset_on_unread) \
-        X(linger)
+    X(socket_flags) X(socket_errors) X(addresses) X(bind_errors) X(accept_flags)                   \
+    X(accept_errors) X(refused) X(connect_nonblocking) X(options) X(half_close)                    \
+    X(reset_on_unread) X(linger)
 #define IO_TESTS(X)                                                                                \
-    X(send_recv)                                                                                   \
-    X(peek)                                                                                        \
-    X(waitall)                                                                                     \
-    X(dontwait)                                                                                    \
-    X(rcvtimeo)                                                                                    \
-    X(vectors) X(messages) X(zero_bytes) X(sigpipe) X(eintr) X(sa_restart) X(partial_send)         \
-        X(large_send) X(recv_trunc) X(udp) X(udp_many) X(sendfile_offset) X(splice_pipe)           \
-            X(raw_syscalls)
+    X(send_recv) X(peek) X(waitall) X(dontwait) X(rcvtimeo) X(vectors) X(messages) X(zero_bytes)   \
+    X(sigpipe) X(eintr) X(sa_restart) X(partial_send) X(large_send) X(recv_trunc) X(udp)           \
+    X(udp_many) X(sendfile_offset) X(splice_pipe) X(raw_syscalls)
 #define FD_TESTS(X)                                                                                \
-    X(dup_shares)                                                                                  \
-    X(dup2_replaces)                                                                               \
-    X(lowest_number)                                                                               \
-    X(status_flags)                                                                                \
-    X(close_on_exec_flag)                                                                          \
+    X(dup_shares) X(dup2_replaces) X(lowest_number) X(status_flags) X(close_on_exec_flag)          \
     X(close_ranges) X(ioctls) X(interface_ioctls) X(closed_number) X(passed_descriptor)
 #define WAIT_TESTS(X)                                                                              \
-    X(poll_mixed)                                                                                  \
-    X(poll_timeout)                                                                                \
-    X(poll_hangup)                                                                                 \
-    X(poll_many)                                                                                   \
-    X(poll_eintr)                                                                                  \
-    X(select_sets) X(select_timeout) X(select_badf) X(pselect_mask) X(ppoll_mask) X(poll_listen)
+    X(poll_mixed) X(poll_timeout) X(poll_hangup) X(poll_many) X(poll_eintr) X(select_sets)         \
+    X(select_timeout) X(select_badf) X(pselect_mask) X(ppoll_mask) X(poll_listen)
 #define EPOLL_TESTS(X)                                                                             \
-    X(epoll_levels)                                                                                \
-    X(epoll_edges)                                                                                 \
-    X(epoll_oneshot)                                                                               \
-    X(epoll_errors)                                                                                \
-    X(epoll_mixed)                                                                                 \
+    X(epoll_levels) X(epoll_edges) X(epoll_oneshot) X(epoll_errors) X(epoll_mixed)                 \
     X(epoll_close_removes) X(epoll_late_add) X(epoll_dup) X(epoll_fork) X(epoll_in_poll)           \
-        X(epoll_timeout) X(epoll_fair)
+    X(epoll_timeout) X(epoll_fair)
 #define PROC_TESTS(X)                                                                              \
-    X(fork_shares)                                                                                 \
-    X(fork_server)                                                                                 \
-    X(exec_cat)                                                                                    \
-    X(exec_drops_cloexec)                                                                          \
-    X(exec_fails) X(spawn_cat) X(vfork_child) X(exit_sends_all) X(daemon_keeps) X(threads)
+    X(fork_shares) X(fork_server) X(exec_cat) X(exec_drops_cloexec) X(exec_fails) X(spawn_cat)     \
+    X(vfork_child) X(exit_sends_all) X(daemon_keeps) X(threads)
 #define STDIO_TESTS(X)                                                                             \
-    X(fdopen_lines)                                                                                \
-    X(fdopen_close)                                                                                \
-    X(stdout_redirected) X(stdin_redirected) X(stdout_pending) X(stdout_closed) X(dprintf_socket)
+    X(fdopen_lines) X(fdopen_close) X(stdout_redirected) X(stdin_redirected) X(stdout_pending)     \
+    X(stdout_closed) X(dprintf_socket)
 #define SIG_TESTS(X)                                                                               \
-    X(handler_sends)                                                                               \
-    X(handler_storm)                                                                               \
-    X(handler_jumps)                                                                               \
-    X(rcvtimeo_eintr)                                                                              \
-    X(cancel_in_recv) X(recv_in_threads) X(poll_same_number) X(poll_wakes) X(epoll_in_threads)
+    X(handler_sends) X(handler_storm) X(handler_jumps) X(rcvtimeo_eintr) X(cancel_in_recv)         \
+    X(recv_in_threads) X(poll_same_number) X(poll_wakes) X(epoll_in_threads)
 #define ALL_TESTS(X)                                                                               \
     SOCK_TESTS(X)                                                                                  \
     IO_TESTS(X)                                                                                    \
     FD_TESTS(X) WAIT_TESTS(X) EPOLL_TESTS(X) PROC_TESTS(X) STDIO_TESTS(X) SIG_TESTS(X)
+/* clang-format on */
 
 #define X(name) void test_##name(void);
 ALL_TESTS(X)
