@@ -157,7 +157,9 @@ static int take(int via) {
                        .msg_controllen = sizeof(control)};
     int fd;
     CHECK(recvmsg(via, &m, 0) == 1 && m.msg_controllen > 0);
-    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    CHECK(c != NULL);
+    memcpy(&fd, CMSG_DATA(c), sizeof(int));
     return fd;
 }
 

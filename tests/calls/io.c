@@ -97,7 +97,9 @@ void test_rcvtimeo(void) {
     ssize_t n;
     while ((n = send(fd[0], big, BIG, 0)) > 0)
         ;
-    CHECK(n < 0 && errno == EAGAIN);
+    int error = errno;
+    free(big);
+    CHECK(n < 0 && error == EAGAIN);
 }
 
 void test_vectors(void) {
@@ -214,6 +216,7 @@ void test_partial_send(void) {
     alarm_ms(100);
     char *big = calloc(1, 64u << 20);
     ssize_t n = send(fd[0], big, 64u << 20, 0); /* nobody reads */
+    free(big);
     CHECK(n > 0 && n < (ssize_t)(64u << 20));
     CHECK(signals == 1);
 }
@@ -255,7 +258,7 @@ void test_recv_trunc(void) {
 
 void test_udp(void) {
     struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in from;
+    struct sockaddr_in from = {0};
     socklen_t len = sizeof(sin);
     char buf[16];
     int a = socket(AF_INET, SOCK_DGRAM, 0), b = socket(AF_INET, SOCK_DGRAM, 0);

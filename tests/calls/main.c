@@ -80,7 +80,7 @@ ssize_t read_full(int fd, void *buf, size_t n) {
 }
 
 void alarm_ms(int ms) {
-    struct itimerval it = {.it_value = {ms / 1000, ms % 1000 * 1000}};
+    struct itimerval it = {.it_value = {ms / 1000, ms % 1000 * 1000L}};
     CHECK(setitimer(ITIMER_REAL, &it, NULL) == 0);
 }
 

@@ -33,7 +33,7 @@ void test_socket_errors(void) {
 }
 
 void test_addresses(void) {
-    struct sockaddr_in sin, a, b;
+    struct sockaddr_in sin, a = {0}, b = {0};
     socklen_t len = sizeof(a);
     int l = listener(&sin);
     CHECK(sin.sin_addr.s_addr == htonl(INADDR_LOOPBACK));

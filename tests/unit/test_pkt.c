@@ -93,10 +93,11 @@ Test(pkt, fragments_and_payload_are_bounded) {
     cr_assert(!pkt_add_copy(p, &cp, pattern, 1));
     struct pkt *q = pkt_get(&pkts);
     for (int i = 0; i < PKT_FRAGS_MAX; i++)
-        cr_assert(pkt_add_frag(q, s.head, s.head->data + 2 * i, 1));
+        cr_assert(pkt_add_frag(q, s.head, s.head->data + 2 * (size_t)i, 1));
     cr_assert(!pkt_add_frag(q, s.head, s.head->data + 100, 1));
     uint32_t refs = s.head->refs;
-    cr_assert(pkt_add_frag(q, s.head, s.head->data + 2 * PKT_FRAGS_MAX - 1, 1), "but it joins");
+    cr_assert(pkt_add_frag(q, s.head, s.head->data + 2 * (size_t)PKT_FRAGS_MAX - 1, 1),
+              "but it joins");
     cr_assert_eq(s.head->refs, refs);
     cr_assert_eq(pkt_add_stream(q, &s, 70000, 10), 0);
     pkt_free(&pkts, &cp, q);

@@ -193,7 +193,7 @@ Test(stack_crash, others_go_on, .timeout = 120) {
     uint64_t repaired = sh->w.h[0].st->ctr.repaired_conns + sh->w.h[1].st->ctr.repaired_conns;
     cr_log_info("%u resets, %llu connections repaired", resets, (unsigned long long)repaired);
     cr_assert_leq(resets, repaired, "a connection was lost that was not marked dirty");
-    cr_assert_leq(repaired, 2 * KILLS);
+    cr_assert_leq(repaired, 2ull * KILLS);
     /* And now to the end. */
     for (int i = 0; i < NCONN; i++) {
         bulk_finish(&sh->w, &sh->b[i], 1, i % 2, !(i % 2), 600 * S);
