@@ -331,10 +331,10 @@ check_addr() {
 check_interface() {
     ip link show dev "$IFNAME" >/dev/null 2>&1 ||
         die "--if $IFNAME: no such interface in this namespace; there are:" \
-            "$(ip -o link show | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | grep -vx lo | tr '\n' ' ')"
-    ip link show dev "$IFNAME" | grep -q 'link/ether' ||
+            "$(ip -o link show 2>/dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | grep -vx lo | tr '\n' ' ')"
+    ip link show dev "$IFNAME" 2>/dev/null | grep -q 'link/ether' ||
         die "--if $IFNAME: not an Ethernet interface: name one that is, or a veth"
-    ip link show dev "$IFNAME" | grep -qE '<[^>]*\bUP\b' ||
+    ip link show dev "$IFNAME" 2>/dev/null | grep -qE '<[^>]*\bUP\b' ||
         die "--if $IFNAME: the interface is down: ip link set dev $IFNAME up"
 }
 
