@@ -5,8 +5,18 @@
 
 CHECKSUMS=(-o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE)
 
+# The stack before the capture: the kernel hands a frame to the newest packet socket first, and the
+# answer of a spinning reader on the other core would be captured before the frame that it answers.
+stack_first() {
+    local on0=(ip netns exec "$LABNAME-host0")
+    client_is_ours || return 0
+    spawn keeper "${on0[@]}" env SHIMSTACK_STAY=1 "$ROOT/libshim.so" keeper
+    await 10 "${on0[@]}" "$ROOT/libshim.so" status >/dev/null || fail "no keeper"
+}
+
 capture() {
     need tshark tshark
+    stack_first
     spawn tshark ip netns exec "$LABNAME-host0" tshark -q -i veth0 -f "tcp port 5000" -B 64 \
         -w "$T/packets.pcapng"
     # dumpcap writes the file's head when the filter is in place.
