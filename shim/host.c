@@ -243,7 +243,6 @@ struct leaving {
 static uint64_t prepare_to_leave(struct host *h, struct leaving *l, uint64_t deadline_ns) {
     struct shared *sh = h->sh;
     uint64_t now = h->st->now_ns, next = stack_flush(h->st, h->link, now), wake = deadline_ns;
-    sock_dispatch(h->st);
     l->nbells = 0;
     while (l->nbells < LEAVE_BELLS && (l->bells[l->nbells] = sock_next_bell(h->st)) != 0)
         l->nbells++;

@@ -109,7 +109,6 @@ static int wait_for_it(struct host *h) {
 /* The last owner died inside. If we die here too, the next one finds the same and repairs again. */
 static void repair(struct host *h) {
     stack_repair(h->st, host_now());
-    h->st->direct = NULL;
     afpacket_resync(h->packet);
     pthread_mutex_consistent(&h->sh->lock);
 }

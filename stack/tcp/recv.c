@@ -241,7 +241,3 @@ void recv_after_read(struct stack *st, struct tcb *t, uint32_t n) {
         t->rcv.urgent = false;
     grow(st, t, n);
 }
-
-uint32_t recv_readable(const struct tcb *t) {
-    return (uint32_t)t->rcv.queue.len;
-}

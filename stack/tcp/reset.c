@@ -7,11 +7,7 @@ static void send_rst(struct stack *st, const struct tcp_hdr *h, const struct ip_
         st->ctr.mem_pkts_out++;
         return;
     }
-    uint8_t *b = pkt_push(p, tcp_build_len(h));
-    tcp_build(b, h);
-    be16_t folded = csum_fold(csum_pseudo(&io->src, &io->dst, PROTO_TCP, (uint32_t)pkt_len(p)));
-    memcpy(b + TCP_CSUM_OFFSET, &folded, sizeof(folded));
-    pkt_set_csum(p, TCP_CSUM_OFFSET);
+    segment_push_header(p, h, &io->src, &io->dst);
     st->ctr.TcpOutRsts++;
     st->ctr.TcpOutSegs++;
     net_output(st, p, io);

@@ -1,15 +1,19 @@
 /* Building segments: a header beside references to the send stream; no payload byte is copied. */
 #include "stack/tcp/tcb.h"
 
-/* Hands a finished header and packet to IP. Takes p over. */
-static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, const struct tcp_hdr *h) {
+/* MUST-2: the checksum is always sent; the link, or its device, finishes it. */
+void segment_push_header(struct pkt *p, const struct tcp_hdr *h, const struct addr *src,
+                         const struct addr *dst) {
     uint8_t *b = pkt_push(p, tcp_build_len(h));
     tcp_build(b, h);
-    /* MUST-2: the checksum is always sent; the link, or its device, finishes it. */
-    uint64_t sum = csum_pseudo(&t->local.addr, &t->remote.addr, PROTO_TCP, (uint32_t)pkt_len(p));
-    be16_t folded = csum_fold(sum);
+    be16_t folded = csum_fold(csum_pseudo(src, dst, PROTO_TCP, (uint32_t)pkt_len(p)));
     memcpy(b + TCP_CSUM_OFFSET, &folded, sizeof(folded));
     pkt_set_csum(p, TCP_CSUM_OFFSET);
+}
+
+/* Hands a finished header and packet to IP. Takes p over. */
+static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, const struct tcp_hdr *h) {
+    segment_push_header(p, h, &t->local.addr, &t->remote.addr);
     uint32_t segs = 1, mss = output_mss(t);
     if (p->payload_len > mss) {
         pkt_set_gso(p, addr_is_v4(&t->remote.addr) ? GSO_TCP4 : GSO_TCP6, (uint16_t)mss);

@@ -391,8 +391,6 @@ uint32_t recv_advance_window(struct stack *st, struct tcb *t);
 /* What recv_advance_window would offer. */
 uint32_t recv_new_window(const struct stack *st, const struct tcb *t);
 void recv_after_read(struct stack *st, struct tcb *t, uint32_t n);
-/* Bytes that the user may read now. */
-uint32_t recv_readable(const struct tcb *t);
 /* The window that our SYN offers: unscaled, whole segments. */
 uint32_t recv_syn_window(const struct tcb *t);
 /* Reads the payload of s behind a stream, the first bytes into `user`, if given; *to_user gets how
@@ -431,6 +429,9 @@ void tcp_output(struct stack *st, struct tcb *t);
 uint32_t output_mss(const struct tcb *t);
 
 /* ---- segment.c ---- */
+/* Puts a TCP header before the payload, its checksum left to the link. */
+void segment_push_header(struct pkt *p, const struct tcp_hdr *h, const struct addr *src,
+                         const struct addr *dst);
 /* Sends [seq, seq+len) of the stream with `flags` (TH_ACK is added by itself). Returns the payload
  * bytes that went, or -ENOBUFS when memory is out: nothing was sent, and a timer will try again. */
 int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, uint16_t flags);
