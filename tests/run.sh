@@ -2,7 +2,7 @@
 # Every test of the project: tests/run.sh [unit|sim|apps|fuzz|checks|all …] [-k PATTERN] [--long]
 #
 #   unit     Criterion programs of tests/unit and tests/tcp, under ASan and UBSan
-#   sim      two simulated stacks through 1,000 seeds of a bad wire, under ASan and UBSan
+#   sim      two simulated stacks through 3,000 seeds of a bad wire and 100 days, under ASan and UBSan
 #   fuzz     every fuzz target for a short while, with what it found before
 #   checks   clang-format, clang-tidy, shellcheck, include direction, no system call in the core
 #   apps     real programs in namespaces, in every pairing with the kernel (tests/apps)
@@ -159,7 +159,8 @@ group_unit() {
 }
 
 group_sim() {
-    test_one sim/seeds $((LONG ? 1200 : 120)) "$ASAN/sim_run" --seeds $((LONG ? 10000 : 1000)) --jobs "$JOBS"
+    test_one sim/seeds $((LONG ? 3600 : 300)) "$ASAN/sim_run" --seeds $((LONG ? 40000 : 3000)) \
+        --days 100 --jobs "$JOBS"
 }
 
 group_fuzz() {

@@ -1,10 +1,11 @@
 /* One direction of an impaired wire: what happens to a frame between the sender's port and the
  * receiver's. Shared by the simulated wire (sim.c) and the impairment of a real link (impair.c).
  *
- * A frame first queues at the bottleneck (rate_bps, drop-tail at queue_bytes), then may be lost,
- * damaged or doubled on the way, and is due at the far end after delay and jitter; one that is
- * reordered comes reordered_ns later than it should, the others keep their order. The queue of
- * the bottleneck is not a list: busy_until_ns says all there is to know about it. */
+ * A frame first queues at the bottleneck (rate_bps, drop-tail at queue_bytes), then may be lost
+ * (alone, or in bursts: Gilbert's model of two states, of which the bad one loses all), damaged or
+ * doubled on the way, and is due at the far end after delay and jitter; one that is reordered comes
+ * reordered_ns later than it should, the others keep their order. The queue of the bottleneck is
+ * not a list: busy_until_ns says all there is to know about it. */
 #ifndef STACK_LINK_IMPAIR_H
 #define STACK_LINK_IMPAIR_H
 
@@ -15,6 +16,7 @@
 #include "stack/link/sim.h"
 
 #define IMPAIR_QUEUE_DEFAULT      (256u << 10)
+#define IMPAIR_BURST_MAX          1000u
 #define IMPAIR_REORDER_DEFAULT_NS 1000000ull
 
 /* Plain data: may lie in a shared segment. */
@@ -22,6 +24,7 @@ struct impair_dir {
     struct impair cfg;
     struct rand rnd;
     uint64_t busy_until_ns, last_due_ns;
+    bool in_burst; /* the last frame was lost, and the burst goes on */
     struct sim_stats stats;
     struct frameq q;
 };

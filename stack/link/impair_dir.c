@@ -4,6 +4,8 @@
 
 #include "stack/wire/eth.h"
 
+#define MILLION 1000000u
+
 bool impair_dir_init(struct impair_dir *d, const struct impair *cfg, void *mem, size_t size) {
     uint8_t seed[16] = "shimstack impair"; /* makes the key differ from others of this seed */
     *d = (struct impair_dir){.cfg = *cfg};
@@ -27,7 +29,20 @@ bool impair_is_none(const struct impair *c) {
 }
 
 static bool chance(struct impair_dir *d, uint32_t ppm) {
-    return ppm != 0 && rand_below(&d->rnd, 1000000) < ppm;
+    return ppm != 0 && rand_below(&d->rnd, MILLION) < ppm;
+}
+
+/* Loss of loss_ppm on the whole, whatever the length of the bursts: a burst ends with 1/burst, and
+ * begins as often as that asks for. */
+static bool is_lost(struct impair_dir *d) {
+    const struct impair *c = &d->cfg;
+    if (c->burst <= 1 || c->loss_ppm >= MILLION)
+        return chance(d, c->loss_ppm);
+    uint64_t begin_ppm =
+        (uint64_t)c->loss_ppm * MILLION / ((uint64_t)c->burst * (MILLION - c->loss_ppm));
+    uint32_t ppm = d->in_burst ? MILLION - MILLION / c->burst : (uint32_t)begin_ppm;
+    d->in_burst = chance(d, ppm < MILLION ? ppm : MILLION);
+    return d->in_burst;
 }
 
 static uint64_t tx_time_ns(const struct impair_dir *d, uint64_t bytes) {
@@ -88,7 +103,7 @@ void impair_dir_put(struct impair_dir *d, uint8_t *frame, uint32_t len, uint16_t
         d->stats.queue_drops++;
         return;
     }
-    if (chance(d, d->cfg.loss_ppm)) {
+    if (is_lost(d)) {
         d->stats.lost++;
         return;
     }

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "stack/link/sim.h"
+#include "stack/link/impair.h"
 
 #define TIME_MAX_NS 60000000000ull /* a minute */
 #define RATE_MAX    1000000000000ull
@@ -22,7 +22,7 @@ static const struct unit size_units[] = {{"B", 1},        {"KB", 1024},     {"Ki
                                          {"MB", 1048576}, {"MiB", 1048576}, {NULL, 0}};
 static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
 
-enum word { LOSS, DUP, REORDER, CORRUPT, DELAY, JITTER, REORDER_BY, RATE, QUEUE, SEED };
+enum word { LOSS, BURST, DUP, REORDER, CORRUPT, DELAY, JITTER, REORDER_BY, RATE, QUEUE, SEED };
 static const struct {
     const char *name;
     const struct unit *units;
@@ -30,6 +30,8 @@ static const struct {
     const char *mistake;
 } words[] = {
     [LOSS] = {"loss", percent_units, 1000000, "loss: a share of the frames, such as 1% or 500ppm"},
+    [BURST] = {"burst", no_units, IMPAIR_BURST_MAX,
+               "burst: frames that a loss takes in a row on average, up to 1000"},
     [DUP] = {"dup", percent_units, 1000000, "dup: a share of the frames, such as 1% or 500ppm"},
     [REORDER] = {"reorder", percent_units, 1000000,
                  "reorder: a share of the frames, such as 1% or 500ppm"},
@@ -90,6 +92,9 @@ static void store(enum word w, uint64_t v, struct impair *out) {
     case LOSS:
         out->loss_ppm = (uint32_t)v;
         break;
+    case BURST:
+        out->burst = (uint32_t)v;
+        break;
     case DUP:
         out->dup_ppm = (uint32_t)v;
         break;
@@ -131,7 +136,8 @@ const char *impair_parse(const char *text, struct impair *out) {
         while (i < NWORDS && (strlen(words[i].name) != n || memcmp(words[i].name, text, n) != 0))
             i++;
         if (i == NWORDS)
-            return "impairment: the words are loss, dup, reorder, reorder-by, corrupt, delay, "
+            return "impairment: the words are loss, burst, dup, reorder, reorder-by, corrupt, "
+                   "delay, "
                    "jitter, rate, queue, seed";
         uint64_t v;
         if (!parse_value(eq + 1, end, words[i].units, words[i].max, &v))

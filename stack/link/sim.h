@@ -10,10 +10,11 @@
 /* Probabilities in millionths. All zero: a perfect wire. */
 struct impair {
     uint32_t loss_ppm, dup_ppm, reorder_ppm, corrupt_ppm;
-    uint64_t delay_ns;    /* one way */
-    uint64_t jitter_ns;   /* added, uniform in [0, jitter_ns); keeps the order */
-    uint64_t reorder_ns;  /* how much later a reordered frame comes */
-    uint64_t rate_bps;    /* bottleneck; 0: none */
+    uint32_t burst;      /* frames that a loss takes in a row, on average; 0, 1: losses are alone */
+    uint64_t delay_ns;   /* one way */
+    uint64_t jitter_ns;  /* added, uniform in [0, jitter_ns); keeps the order */
+    uint64_t reorder_ns; /* how much later a reordered frame comes */
+    uint64_t rate_bps;   /* bottleneck; 0: none */
     uint32_t queue_bytes; /* of the bottleneck, drop-tail; 0: 256 KiB */
     uint64_t seed;
 };
@@ -38,8 +39,9 @@ bool impair_init(void *mem, size_t size, const struct impair *out, const struct 
 /* This process's link over that state and `inner` (not owned). Super-frames are split first (and
  * received ones too), so that loss is per segment as on a real wire. */
 struct link *link_impair_new(struct link *inner, void *mem);
-/* Text form of the options: "loss=1%,reorder=1%,delay=10ms,dup=…,corrupt=…,jitter=…,rate=10Mbit,
- * queue=64KB,seed=7". NULL when fine, else a message that names the mistake (static text). */
+/* Text form of the options: "loss=1%,burst=3,reorder=1%,delay=10ms,dup=…,corrupt=…,jitter=…,
+ * rate=10Mbit,queue=64KB,seed=7". NULL when fine, else a message that names the mistake (static
+ * text). */
 const char *impair_parse(const char *text, struct impair *out);
 
 #endif

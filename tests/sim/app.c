@@ -73,6 +73,8 @@ static void set_options(struct app *a, struct sock *so) {
         sock_setopt(st, so, SOL_SOCKET, SO_SNDBUF, &a->cfg.sndbuf, sizeof(int));
     if (a->cfg.rcvbuf != 0)
         sock_setopt(st, so, SOL_SOCKET, SO_RCVBUF, &a->cfg.rcvbuf, sizeof(int));
+    if (a->cfg.keepalive)
+        sock_setopt(st, so, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     if (a->cfg.nodelay)
         sock_setopt(st, so, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }

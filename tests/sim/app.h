@@ -13,7 +13,7 @@ struct app_config {
     uint32_t think_ppm; /* chance to pause after an operation */
     uint64_t think_ns;  /* for at most this long */
     int sndbuf, rcvbuf; /* 0: default */
-    bool nodelay;
+    bool nodelay, keepalive;
     bool send_after_eof; /* begins to send when the other has finished (an echo-like half-close) */
     bool edge;           /* waits by an edge-triggered watch, else looks at sock_ready */
     bool direct;         /* lends its buffer to the poll when nothing is queued */

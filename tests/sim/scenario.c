@@ -1,17 +1,25 @@
 #include "tests/sim/scenario.h"
 
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <linux/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/sim/app.h"
 
-#define MAX_CONNS    3
-#define TOTAL_MAX    300000u
-#define STALL_NS     (400 * NS_PER_S) /* no byte for so long: more than two full backoffs of 120 s */
-#define RUN_MAX_NS   (7200 * NS_PER_S)
-#define DRAIN_MAX_NS (1200 * NS_PER_S) /* FINs again and again, then TIME-WAIT */
-#define ROUNDS_MAX   200000            /* at one and the same moment: a livelock */
+#define MAX_CONNS     3
+#define TOTAL_MAX     300000u
+#define BAD_WIRE_MAX  30000u /* bytes, where so much is lost that each timeout is the rule */
+#define BAD_WIRE_PPM  150000u
+#define DAY_NS        (86400 * NS_PER_S)
+#define IDLE_MAX_NS   (30 * DAY_NS) /* a timestamp's half circle is 24.9 days of milliseconds */
+#define IDLE_WIRE_PPM 20000u        /* nine keepalive probes in a row must not all be lost */
+#define RTO_MAX_NS    (120 * NS_PER_S)
+#define SLACK_NS      (10 * NS_PER_S)
+#define RUN_MAX_NS    (20 * DAY_NS)
+#define DRAIN_MAX_NS  (6000 * NS_PER_S) /* FINs again and again, then TIME-WAIT */
+#define ROUNDS_MAX    200000            /* at one and the same moment: a livelock */
 
 struct scenario {
     struct world w;
@@ -21,6 +29,7 @@ struct scenario {
     int napps;
     uint64_t seed;
     bool verbose;
+    bool idles;          /* its connections rest for days, kept alive */
     uint32_t repair_ppm; /* chance that, after a poll, a process seems to have died in the stack */
 };
 
@@ -41,30 +50,53 @@ static uint32_t pick_size(struct scenario *s, uint32_t max) {
     return pick(s, 0, b < max ? b : max);
 }
 
+/* One way: half of 0.05 to 750 ms, each order of magnitude as likely. */
+static uint64_t pick_delay(struct scenario *s) {
+    static const uint64_t max_us[] = {25, 250, 2500, 25000, 100000, 375000};
+    return 25000 + rand_u64(&s->rand) % (max_us[pick(s, 0, 5)] * 1000);
+}
+
+/* A queue of a few frames, of a round trip or so, or one that is never full. */
+static uint32_t pick_queue(struct scenario *s) {
+    static const uint32_t min[] = {5, 30, 1000}, max[] = {20, 300, 3000};
+    uint32_t kind = pick(s, 0, 2);
+    return pick(s, min[kind], max[kind]) * s->cfg.caps.mtu;
+}
+
 static void pick_impairment(struct scenario *s, struct impair *im) {
-    *im = (struct impair){.seed = rand_u64(&s->rand)};
+    *im = (struct impair){.seed = rand_u64(&s->rand), .delay_ns = pick_delay(s)};
     if (one_in(s, 2))
-        im->loss_ppm = pick(s, 0, one_in(s, 2) ? 200000 : 20000);
+        im->loss_ppm = pick(s, 0, one_in(s, 2) ? 300000 : 20000);
+    if (one_in(s, 3))
+        im->burst = pick(s, 2, 8);
     if (one_in(s, 3))
         im->dup_ppm = pick(s, 0, 100000);
     if (one_in(s, 3)) {
-        im->reorder_ppm = pick(s, 0, 200000);
+        im->reorder_ppm = pick(s, 0, 250000);
         im->reorder_ns = pick(s, 1, 30) * NS_PER_MS;
     }
     if (one_in(s, 3))
-        im->corrupt_ppm = pick(s, 0, 50000);
-    if (!one_in(s, 4))
-        im->delay_ns = rand_u64(&s->rand) % (100 * NS_PER_MS);
+        im->corrupt_ppm = pick(s, 0, one_in(s, 2) ? 150000 : 20000);
     if (one_in(s, 3))
         im->jitter_ns = 1 + rand_u64(&s->rand) % (20 * NS_PER_MS);
-    if (one_in(s, 4)) {
+    if (one_in(s, 3)) {
         im->rate_bps = pick(s, 1000, 200000) * 1000ull;
-        im->queue_bytes = pick(s, 20, 400) * 1000;
+        im->queue_bytes = pick_queue(s);
+    }
+    if (s->idles) {
+        im->loss_ppm %= IDLE_WIRE_PPM;
+        im->corrupt_ppm %= IDLE_WIRE_PPM;
+        im->burst = 0;
     }
 }
 
+static bool is_bad_wire(const struct scenario *s) {
+    const struct impair *im = s->cfg.impair;
+    return im[0].loss_ppm + im[1].loss_ppm + im[0].corrupt_ppm + im[1].corrupt_ppm > BAD_WIRE_PPM;
+}
+
 static void pick_hosts(struct scenario *s) {
-    static const uint16_t mtu[] = {1500, 1500, 576, 1280, 9000};
+    const uint16_t mtu[] = {1500, 576, 1280, 9000, (uint16_t)pick(s, 576, 9000)};
     struct tcp_config *tcp = &s->cfg.stack.tcp;
     world_config_default(&s->cfg);
     s->cfg.seed = s->seed;
@@ -84,8 +116,8 @@ static void pick_hosts(struct scenario *s) {
         tcp->window_scaling = false;
     if (one_in(s, 8))
         s->repair_ppm = pick(s, 100, 50000);
-    /* A closed socket's data should arrive even through the worst of these wires. */
-    tcp->orphan_retries = 15;
+    /* Data should arrive even through the worst of these wires, a closed socket's too. */
+    tcp->retries2 = tcp->orphan_retries = 100;
 }
 
 static void pick_app(struct scenario *s, struct app_config *c) {
@@ -106,11 +138,20 @@ static void pick_app(struct scenario *s, struct app_config *c) {
         c->think_ppm = pick(s, 1000, 200000);
         c->think_ns = (one_in(s, 4) ? 3000 : 20) * NS_PER_MS;
     }
+    if (is_bad_wire(s))
+        c->send_total %= BAD_WIRE_MAX;
+    if (s->idles) {
+        c->keepalive = true;
+        c->send_total %= BAD_WIRE_MAX;
+        c->think_ppm = 20000;
+        c->think_ns = IDLE_MAX_NS;
+    }
 }
 
 static bool pick_simultaneous_open(struct scenario *s) {
-    /* Its ends do not try again, so the wire must be a good one. */
-    return one_in(s, 8) && s->cfg.impair[0].loss_ppm + s->cfg.impair[1].loss_ppm < 10000 &&
+    /* Its ends do not try again, so the wire must be a good one, and both must be there. */
+    return one_in(s, 8) && !s->idles &&
+           s->cfg.impair[0].loss_ppm + s->cfg.impair[1].loss_ppm < 10000 &&
            s->cfg.impair[0].corrupt_ppm + s->cfg.impair[1].corrupt_ppm < 10000 &&
            s->cfg.impair[0].queue_bytes + s->cfg.impair[1].queue_bytes == 0;
 }
@@ -141,16 +182,18 @@ static void pick_connection(struct scenario *s, int i) {
 
 static void print_meaning(const struct scenario *s) {
     char line[300];
-    printf("seed %" PRIu64 ": mtu %u gso %u csum %d ts %d sack %d ws %d repair %u\n", s->seed,
-           s->cfg.caps.mtu, s->cfg.caps.gso_max, s->cfg.caps.tx_csum, s->cfg.stack.tcp.timestamps,
-           s->cfg.stack.tcp.sack, s->cfg.stack.tcp.window_scaling, s->repair_ppm);
+    printf("seed %" PRIu64 ":%s mtu %u gso %u csum %d ts %d sack %d ws %d repair %u\n", s->seed,
+           s->idles ? " idles," : "", s->cfg.caps.mtu, s->cfg.caps.gso_max, s->cfg.caps.tx_csum,
+           s->cfg.stack.tcp.timestamps, s->cfg.stack.tcp.sack, s->cfg.stack.tcp.window_scaling,
+           s->repair_ppm);
     for (int i = 0; i < 2; i++) {
         const struct impair *im = &s->cfg.impair[i];
-        printf("  wire %d: loss %u dup %u reorder %u/%.1fms corrupt %u delay %.1fms jitter %.1fms "
+        printf("  wire %d: loss %u burst %u dup %u reorder %u/%.1fms corrupt %u delay %.1fms "
+               "jitter %.1fms "
                "rate %" PRIu64 " queue %u\n",
-               i, im->loss_ppm, im->dup_ppm, im->reorder_ppm, (double)im->reorder_ns / 1e6,
-               im->corrupt_ppm, (double)im->delay_ns / 1e6, (double)im->jitter_ns / 1e6,
-               im->rate_bps, im->queue_bytes);
+               i, im->loss_ppm, im->burst, im->dup_ppm, im->reorder_ppm,
+               (double)im->reorder_ns / 1e6, im->corrupt_ppm, (double)im->delay_ns / 1e6,
+               (double)im->jitter_ns / 1e6, im->rate_bps, im->queue_bytes);
     }
     for (int i = 0; i < s->napps; i++) {
         const struct app_config *c = &s->app[i].cfg;
@@ -257,8 +300,47 @@ static uint64_t next_time(const struct scenario *s) {
     return next;
 }
 
+/* How long no byte may move: RFC 6298 doubles the timeout each time, so that with the last one all
+ * before it take no longer than twice as long, and at its bound each takes 120 s; likewise with the
+ * probes of a closed window. */
+static void explain_stall(struct stack *st, struct tcb *t, void *arg) {
+    uint64_t *longest = arg;
+    struct tcp_info info;
+    (void)st;
+    tcp_get_info(st, t, &info);
+    uint64_t rto = (uint64_t)info.tcpi_rto * 1000;
+    for (uint32_t i = 0; i < info.tcpi_probes && rto < RTO_MAX_NS; i++)
+        rto *= 2;
+    uint64_t ns = 3 * rto;
+    if (rto >= RTO_MAX_NS)
+        ns += ((uint64_t)info.tcpi_backoff + info.tcpi_probes) * RTO_MAX_NS;
+    if (ns > *longest)
+        *longest = ns;
+}
+
+static uint64_t stall_limit(struct scenario *s) {
+    uint64_t longest = 0;
+    for (int i = 0; i < 2; i++) {
+        const struct impair *im = &s->cfg.impair[i];
+        tcp_foreach(s->w.host[i].st, explain_stall, &longest);
+        longest += 4 * (im->delay_ns + im->jitter_ns + im->reorder_ns);
+        if (im->rate_bps > 0)
+            longest += (uint64_t)im->queue_bytes * 8 * NS_PER_S / im->rate_bps;
+    }
+    return longest + SLACK_NS;
+}
+
+/* The last moment at which an application was thinking, not waiting. */
+static uint64_t last_wake(const struct scenario *s) {
+    uint64_t last = 0;
+    for (int i = 0; i < s->napps; i++)
+        if (s->app[i].wake_ns > last)
+            last = s->app[i].wake_ns;
+    return last;
+}
+
 static bool transfer(struct scenario *s) {
-    uint64_t last = 0, last_at = s->w.now_ns;
+    uint64_t last = 0, last_at = s->w.now_ns, limit = 0;
     for (;;) {
         const char *wrong = settle(s);
         if (wrong != NULL)
@@ -268,11 +350,15 @@ static bool transfer(struct scenario *s) {
         if (progress(s) != last) {
             last = progress(s);
             last_at = s->w.now_ns;
+            limit = 0;
         }
-        uint64_t next = next_time(s);
-        if (next == TIME_NEVER || next - last_at > STALL_NS)
+        /* The longest since then: the ACK that ends a stall takes the backoff back. */
+        if (stall_limit(s) > limit)
+            limit = stall_limit(s);
+        uint64_t next = next_time(s), since = last_at > last_wake(s) ? last_at : last_wake(s);
+        if (next == TIME_NEVER || (next > since && next - since > limit))
             return report(s, "stalled");
-        if (next - WORLD_EPOCH > RUN_MAX_NS)
+        if (!s->idles && next - WORLD_EPOCH > RUN_MAX_NS)
             return report(s, "too slow");
         s->w.now_ns = next;
     }
@@ -312,7 +398,7 @@ static void print_end(const struct scenario *s) {
     printf("  virtual time %.3f s\n", (double)(s->w.now_ns - WORLD_EPOCH) / 1e9);
 }
 
-bool scenario_run(uint64_t seed, const char *pcap, bool verbose) {
+bool scenario_run(uint64_t seed, const char *pcap, bool verbose, struct scenario_time *took) {
     static struct scenario s;
     uint8_t key[16] = {'s', 'i', 'm'};
     memcpy(key + 8, &seed, sizeof(seed));
@@ -320,6 +406,7 @@ bool scenario_run(uint64_t seed, const char *pcap, bool verbose) {
     s.seed = seed;
     s.verbose = verbose;
     rand_init(&s.rand, key);
+    s.idles = one_in(&s, 10);
     pick_hosts(&s);
     s.cfg.pcap = pcap;
     if (!world_init(&s.w, &s.cfg))
@@ -331,6 +418,7 @@ bool scenario_run(uint64_t seed, const char *pcap, bool verbose) {
     bool good = transfer(&s) && drain(&s);
     if (verbose)
         print_end(&s);
+    *took = (struct scenario_time){s.w.now_ns - WORLD_EPOCH, s.idles};
     world_free(&s.w);
     return good;
 }

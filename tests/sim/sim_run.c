@@ -1,5 +1,7 @@
-/* sim_run --seeds N [--from S] [--jobs J]   runs seeds S .. S+N-1, spread over J processes
- * sim_run --seed S [--pcap FILE]            replays one, and says what it means
+/* sim_run --seeds N [--days D] [--from S] [--jobs J]
+ *                                   runs seeds S .. S+N-1, spread over J processes; on beyond them
+ *                                   until so many days of virtual time have passed in all
+ * sim_run --seed S [--pcap FILE]    replays one, and says what it means
  *
  * Exit status 0 when all were good. A seed that crashes (assertion, sanitizer) is told like one
  * that fails; the others go on. */
@@ -21,18 +23,25 @@
 struct shared {
     _Atomic uint64_t next; /* seed to be taken next */
     _Atomic uint32_t failures;
-    uint64_t end;
+    _Atomic uint64_t busy_s, idle_s; /* of virtual time, of all that have ended */
+    uint64_t end, min_virtual_s;
     uint64_t current[MAX_JOBS]; /* seed that each process is at */
 };
 
+static uint64_t virtual_s(struct shared *sh) {
+    return atomic_load(&sh->busy_s) + atomic_load(&sh->idle_s);
+}
+
 static _Noreturn void work(struct shared *sh, int job) {
     for (;;) {
-        uint64_t seed = atomic_fetch_add(&sh->next, 1);
-        if (seed >= sh->end || atomic_load(&sh->failures) >= MAX_FAILURES)
+        bool enough = atomic_load(&sh->next) >= sh->end && virtual_s(sh) >= sh->min_virtual_s;
+        if (enough || atomic_load(&sh->failures) >= MAX_FAILURES)
             _exit(0);
-        sh->current[job] = seed;
-        if (!scenario_run(seed, NULL, false))
+        uint64_t seed = sh->current[job] = atomic_fetch_add(&sh->next, 1);
+        struct scenario_time took = {0};
+        if (!scenario_run(seed, NULL, false, &took))
             atomic_fetch_add(&sh->failures, 1);
+        atomic_fetch_add(took.idle ? &sh->idle_s : &sh->busy_s, took.ns / NS_PER_S);
     }
 }
 
@@ -48,7 +57,7 @@ static pid_t start_worker(struct shared *sh, int job) {
     return pid;
 }
 
-static int run_seeds(uint64_t from, uint64_t n, int jobs) {
+static int run_seeds(uint64_t from, uint64_t n, uint64_t days, int jobs) {
     struct shared *sh =
         mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t pid[MAX_JOBS];
@@ -58,6 +67,7 @@ static int run_seeds(uint64_t from, uint64_t n, int jobs) {
     }
     atomic_init(&sh->next, from);
     sh->end = from + n;
+    sh->min_virtual_s = days * 86400;
     for (int i = 0; i < jobs; i++)
         pid[i] = start_worker(sh, i);
     for (int i = 0; i < jobs; i++) {
@@ -74,22 +84,24 @@ static int run_seeds(uint64_t from, uint64_t n, int jobs) {
         pid[i] = start_worker(sh, i);
         i--;
     }
-    uint64_t done = atomic_load(&sh->next);
     uint32_t failures = atomic_load(&sh->failures);
-    done = (done < sh->end ? done : sh->end) - from;
-    printf("%" PRIu64 " seeds, %u failed\n", done, failures);
+    printf("%" PRIu64
+           " seeds, %.1f days of virtual time, %.1f of them without long rests, %u failed\n",
+           atomic_load(&sh->next) - from, (double)virtual_s(sh) / 86400,
+           (double)atomic_load(&sh->busy_s) / 86400, failures);
     return failures == 0 ? 0 : 1;
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: sim_run --seeds N [--from S] [--jobs J]\n"
+    fprintf(stderr, "usage: sim_run --seeds N [--days D] [--from S] [--jobs J]\n"
                     "       sim_run --seed S [--pcap FILE]\n");
     return 2;
 }
 
 int main(int argc, char **argv) {
     const char *pcap = NULL;
-    uint64_t seeds = 0, from = 1, seed = 0;
+    uint64_t seeds = 0, days = 0, from = 1, seed = 0;
+    struct scenario_time took;
     int jobs = 2;
     bool one = false;
     for (int i = 1; i < argc; i += 2) {
@@ -98,6 +110,8 @@ int main(int argc, char **argv) {
         const char *val = argv[i + 1];
         if (strcmp(argv[i], "--seeds") == 0)
             seeds = strtoull(val, NULL, 10);
+        else if (strcmp(argv[i], "--days") == 0)
+            days = strtoull(val, NULL, 10);
         else if (strcmp(argv[i], "--from") == 0)
             from = strtoull(val, NULL, 10);
         else if (strcmp(argv[i], "--jobs") == 0)
@@ -110,8 +124,8 @@ int main(int argc, char **argv) {
             return usage();
     }
     if (one)
-        return scenario_run(seed, pcap, true) ? 0 : 1;
+        return scenario_run(seed, pcap, true, &took) ? 0 : 1;
     if (seeds == 0 || jobs < 1 || jobs > MAX_JOBS)
         return usage();
-    return run_seeds(from, seeds, jobs);
+    return run_seeds(from, seeds, days, jobs);
 }

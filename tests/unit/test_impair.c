@@ -135,6 +135,23 @@ Test(impair, loss_both_ways) {
     cr_assert(in > 860 && in < 940, "%u", in);
 }
 
+/* Gilbert's model: the share that is lost stays, but they are lost in rows. */
+Test(impair, loss_in_bursts) {
+    struct frame f;
+    uint32_t arrived = 0, bursts = 0;
+    bool was_lost = false;
+    make((struct impair){.loss_ppm = 200000, .burst = 5, .seed = 3}, (struct impair){0});
+    for (uint32_t i = 0; i < 20000; i++) {
+        send_on(near_end, i, 10, 0, i);
+        bool lost = receive_on(far_end, i, &f) == 0;
+        bursts += lost && !was_lost;
+        arrived += !lost;
+        was_lost = lost;
+    }
+    cr_assert(arrived > 15000 && arrived < 17000, "%u", arrived);
+    cr_assert(bursts > 700 && bursts < 900, "%u", bursts); /* about 4,000 / 5 */
+}
+
 /* What one process put in, another one over the same memory sends. */
 Test(impair, another_process_sends_what_is_due) {
     struct frame f;
@@ -228,7 +245,7 @@ static struct impair parsed(const char *text) {
 Test(impair_parse, every_word) {
     struct impair i =
         parsed("loss=1%,reorder=0.5%,delay=10ms,dup=250ppm,corrupt=0.0001%,jitter=1.5ms,"
-               "rate=10Mbit,queue=64KB,seed=7,reorder-by=3us");
+               "rate=10Mbit,queue=64KB,seed=7,reorder-by=3us,burst=4");
     cr_assert_eq(i.loss_ppm, 10000);
     cr_assert_eq(i.reorder_ppm, 5000);
     cr_assert_eq(i.dup_ppm, 250);
@@ -236,6 +253,7 @@ Test(impair_parse, every_word) {
     cr_assert_eq(i.delay_ns, 10 * MS);
     cr_assert_eq(i.jitter_ns, 1500000);
     cr_assert_eq(i.reorder_ns, 3000);
+    cr_assert_eq(i.burst, 4);
     cr_assert_eq(i.rate_bps, 10000000);
     cr_assert_eq(i.queue_bytes, 65536);
     cr_assert_eq(i.seed, 7);
