@@ -232,20 +232,23 @@ void host_poll(struct host *h) {
     atomic_store_explicit(&h->sh->next_ns, next, memory_order_relaxed);
 }
 
-struct leaving {
-    uint32_t bells[LEAVE_BELLS];
-    int nbells;
-    bool ring_keeper;
-};
+/* Under the lock: a set counts as rung from here on, so a process that was killed or stopped before
+ * it had really rung the bell would leave a sleeper that nobody wakes. False: there may be more. */
+static bool ring_bells(struct host *h) {
+    uint32_t bell;
+    for (int i = 0; i < LEAVE_BELLS; i++) {
+        if ((bell = sock_next_bell(h->st)) == 0)
+            return true;
+        wait_ring(h, bell);
+    }
+    return false;
+}
 
-/* What must be done under the lock. deadline_ns 0: does not go to sleep. Returns when a sleeper
- * should wake. */
-static uint64_t prepare_to_leave(struct host *h, struct leaving *l, uint64_t deadline_ns) {
+/* What must be done under the lock. deadline_ns 0: does not go to sleep. *ring_keeper: it must wake
+ * earlier than it means to. Returns when a sleeper should wake. */
+static uint64_t prepare_to_leave(struct host *h, uint64_t deadline_ns, bool *ring_keeper) {
     struct shared *sh = h->sh;
     uint64_t now = h->st->now_ns, next = stack_flush(h->st, h->link, now), wake = deadline_ns;
-    l->nbells = 0;
-    while (l->nbells < LEAVE_BELLS && (l->bells[l->nbells] = sock_next_bell(h->st)) != 0)
-        l->nbells++;
     atomic_store_explicit(&sh->next_ns, next, memory_order_relaxed);
     atomic_store_explicit(&sh->activity,
                           atomic_load_explicit(&sh->activity, memory_order_relaxed) + 1,
@@ -262,36 +265,24 @@ static uint64_t prepare_to_leave(struct host *h, struct leaving *l, uint64_t dea
     uint64_t limit = driver >= now && driver <= next && next < TIME_NEVER - KEEPER_SLACK_NS
                          ? next + KEEPER_SLACK_NS
                          : next;
-    l->ring_keeper =
+    *ring_keeper =
         !h->keeper && limit < atomic_load_explicit(&sh->keeper_wake_ns, memory_order_relaxed);
-    if (l->ring_keeper)
+    if (*ring_keeper)
         atomic_store_explicit(&sh->keeper_wake_ns, limit, memory_order_relaxed);
     return wake;
 }
 
-/* More bells than fitted: one more round under the lock each. */
-static void ring_rest(struct host *h) {
-    uint32_t bell;
-    do {
-        lock_take(h);
-        bell = sock_next_bell(h->st);
-        lock_give(h);
-        if (bell != 0)
-            wait_ring(h, bell);
-    } while (bell != 0);
-}
-
 static uint64_t leave(struct host *h, uint64_t deadline_ns) {
-    struct leaving l;
+    bool ring_keeper;
     int saved = errno;
-    uint64_t wake = prepare_to_leave(h, &l, deadline_ns);
-    lock_give(h);
-    for (int i = 0; i < l.nbells; i++)
-        wait_ring(h, l.bells[i]);
-    if (__builtin_expect(l.nbells == LEAVE_BELLS, 0))
-        ring_rest(h);
+    uint64_t wake = prepare_to_leave(h, deadline_ns, &ring_keeper);
     bool lost =
-        l.ring_keeper && !bell_ring(h, BELL_KEEPER) && atomic_load(&h->sh->keeper_gave_way) == 0;
+        ring_keeper && !bell_ring(h, BELL_KEEPER) && atomic_load(&h->sh->keeper_gave_way) == 0;
+    while (__builtin_expect(!ring_bells(h), 0)) { /* many: others get their turn between */
+        lock_give(h);
+        lock_take(h);
+    }
+    lock_give(h);
     signals_release();
     if (__builtin_expect(lost, 0))
         host_keeper_lost(h);

@@ -227,7 +227,7 @@ static uint32_t hand_on_set(struct host *h, struct waiter *w, struct watchset *w
     return watchset_any_ready(h->st, ws) ? other->bell : 0;
 }
 
-/* Returns a bell to be rung after leaving, 0: none. */
+/* Returns a bell to be rung before leaving, 0: none. */
 static uint32_t unregister_watches(struct host *h, struct waiter *w, struct wait_for *wf) {
     if (wf->kind == FOR_SET)
         return hand_on_set(h, w, wf->ws);
@@ -380,9 +380,9 @@ static int turn(struct host *h, struct waiter *w, struct wait_for *wf, uint64_t 
     }
     if (r != 0) {
         uint32_t bell = *registered ? unregister_watches(h, w, wf) : 0;
-        host_leave(h);
         if (bell != 0)
             wait_ring(h, bell);
+        host_leave(h);
         return r;
     }
     watchset_sleep(wf->kind == FOR_SET ? wf->ws : w->ws, w->bell);

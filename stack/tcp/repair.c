@@ -111,8 +111,8 @@ static void abort_damaged(struct stack *st, struct tcb *t) {
     if (t->state == TCPS_SYN_RCVD || tcb_is_synchronized(t))
         reset_send(st, t);
     if (t->state == TCPS_CLOSED)
-        tcp_on_state(st, t); /* died while ending: no timer may outlive it */
-    tcb_finish(st, t, ECONNABORTED);
+        tcp_on_state(st, t);       /* died while ending: no timer may outlive it */
+    tcb_finish(st, t, ECONNRESET); /* what programs expect of a connection that is gone */
     t->done = true;
 }
 
