@@ -1,7 +1,8 @@
-/* Socket options: a table of those that are a number in a field with bounds; opt_special.c has the
- * others. Lengths, truncation, and errnos are Linux's: a value that is too short is EINVAL, an
- * option that is not there is ENOPROTOOPT. An option whose effect is missing is better refused than
- * taken in silence; those that are stored without effect are listed in stack/README.md.
+/* Socket options: a table of those that are a number in a field with bounds; opt_socket.c,
+ * opt_ip.c and opt_tcp.c have the others, by level. Lengths, truncation, and errnos are Linux's: a
+ * value that is too short is EINVAL, an option that is not there is ENOPROTOOPT. An option whose
+ * effect is missing is better refused than taken in silence; those that are stored without effect
+ * are listed in stack/README.md.
  *
  * Where a value lives: a tcb and a UDP endpoint keep theirs differently, so both are spoken of as
  * a struct tcp_sockopts (the tcb's own, or for UDP the one in the sock, which sock_opts_apply
@@ -112,14 +113,43 @@ void sock_opts_apply(struct stack *st, struct sock *so) {
     u->df = so->opt.mtu_discover == IP_PMTUDISC_DO || so->opt.mtu_discover == IP_PMTUDISC_PROBE;
 }
 
+/* ---- by level, for options without a row ---- */
+
+static int special_set(struct stack *st, struct sock *so, int level, int name, const void *val,
+                       socklen_t len) {
+    if (level == SOL_SOCKET)
+        return opt_socket_set(st, so, name, val, len);
+    if (level == IPPROTO_IP)
+        return opt_ip_set(st, so, name, val, len);
+    if (level == IPPROTO_TCP && sock_is_tcp(so))
+        return opt_tcp_set(st, so, name, val, len);
+    return -ENOPROTOOPT;
+}
+
+static int special_get(struct stack *st, struct sock *so, int level, int name, void *val,
+                       socklen_t *len) {
+    if (level == SOL_SOCKET)
+        return opt_socket_get(st, so, name, val, len);
+    if (level == IPPROTO_IP)
+        return opt_ip_get(st, so, name, val, len);
+    if (level == IPPROTO_TCP && sock_is_tcp(so))
+        return opt_tcp_get(st, so, name, val, len);
+    return -ENOPROTOOPT;
+}
+
 /* ---- set ---- */
+
+int opt_get_int(const void *val, socklen_t len, int *out) {
+    if (val == NULL || len < sizeof(*out))
+        return -EINVAL;
+    memcpy(out, val, sizeof(*out));
+    return 0;
+}
 
 /* IPPROTO_IP takes a single byte, too, and no byte at all as 0 (do_ip_setsockopt). */
 static int value_get(int level, const void *val, socklen_t len, int *out) {
-    if (val != NULL && len >= sizeof(*out)) {
-        memcpy(out, val, sizeof(*out));
+    if (opt_get_int(val, len, out) == 0)
         return 0;
-    }
     if (level != IPPROTO_IP)
         return -EINVAL;
     *out = val != NULL && len >= 1 ? *(const uint8_t *)val : 0;
@@ -145,7 +175,7 @@ int sock_setopt(struct stack *st, struct sock *so, int level, int name, const vo
     if (len > INT_MAX)
         return -EINVAL;
     if (r == NULL) {
-        err = opt_special_set(st, so, level, name, val, len);
+        err = special_set(st, so, level, name, val, len);
     } else {
         err = value_get(level, val, len, &v);
         if (err == 0)
@@ -164,6 +194,10 @@ int opt_put(void *val, socklen_t *len, const void *from, size_t size) {
         *len = (socklen_t)size;
     memcpy(val, from, *len);
     return 0;
+}
+
+int opt_put_int(void *val, socklen_t *len, int v) {
+    return opt_put(val, len, &v, sizeof(v));
 }
 
 /* A tcb's 0 means "the stack's default": getsockopt shows that. */
@@ -190,7 +224,7 @@ int sock_getopt(struct stack *st, struct sock *so, int level, int name, void *va
     if (*len > INT_MAX)
         return -EINVAL;
     if (r == NULL)
-        return opt_special_get(st, so, level, name, val, len);
+        return special_get(st, so, level, name, val, len);
     const void *field = row_field(so, r);
     int v = r->type == OPT_BOOL ? *(const bool *)field : *(const int *)field;
     if (v == 0)
@@ -200,5 +234,5 @@ int sock_getopt(struct stack *st, struct sock *so, int level, int name, void *va
         *(uint8_t *)val = (uint8_t)v;
         return 0;
     }
-    return opt_put(val, len, &v, sizeof(v));
+    return opt_put_int(val, len, v);
 }

@@ -145,13 +145,19 @@ const struct tcp_sockopts *sock_common_opts_const(const struct sock *so);
 void sock_opts_apply(struct stack *st, struct sock *so);
 void sock_opts_default(struct sock *so);
 
-/* opt_special.c: options that are more than a number in a field. -ENOPROTOOPT: not among them. */
-int opt_special_set(struct stack *st, struct sock *so, int level, int name, const void *val,
-                    socklen_t len);
-int opt_special_get(struct stack *st, struct sock *so, int level, int name, void *val,
-                    socklen_t *len);
+/* opt_socket.c, opt_ip.c, opt_tcp.c: options that are more than a number in a field, by level.
+ * -ENOPROTOOPT: not among them. */
+int opt_socket_set(struct stack *st, struct sock *so, int name, const void *val, socklen_t len);
+int opt_socket_get(struct stack *st, struct sock *so, int name, void *val, socklen_t *len);
+int opt_ip_set(struct stack *st, struct sock *so, int name, const void *val, socklen_t len);
+int opt_ip_get(struct stack *st, struct sock *so, int name, void *val, socklen_t *len);
+int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, socklen_t len);
+int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_t *len);
 /* Copies min(*len, size) bytes and sets *len to that. */
 int opt_put(void *val, socklen_t *len, const void *from, size_t size);
+int opt_put_int(void *val, socklen_t *len, int v);
+/* Reads an int: -EINVAL when there are fewer bytes. */
+int opt_get_int(const void *val, socklen_t len, int *out);
 
 /* watch.c */
 /* Something happened to `so`: `rose` are the POLL bits for which it is new. */
