@@ -1,4 +1,5 @@
-/* stack/sock/opt.c and its levels (opt_socket.c, opt_ip.c, opt_tcp.c): getsockopt and setsockopt. */
+/* stack/sock/opt.c and its levels (opt_socket.c, opt_ip.c, opt_tcp.c): getsockopt and setsockopt.
+ */
 #include "tests/unit/sock_world.h"
 
 static struct world w;
