@@ -59,6 +59,10 @@ void fd_put_sock(int fd, struct sock *so);
 /* What stood at `fd`, if it was ours, is gone. */
 void fd_drop(int fd);
 
+/* hook_async.c: F_SETOWN and its kin; −errno. async_ioctl: -ENOTTY, not one of these. */
+int async_fcntl(int fd, struct sock *so, int cmd, void *arg);
+int async_ioctl(int fd, struct sock *so, unsigned long req, void *arg);
+
 /* hook_ioctl.c */
 int ioctl_iface(int fd, unsigned long req, void *arg);
 

@@ -182,16 +182,18 @@ HOOK int dup3(int fd, int nfd, int flags) {
 }
 
 static int fcntl_setfl(int fd, struct sock *so, int flags) {
-    if (flags & O_ASYNC) {
-        host_say_once("signal-driven I/O (O_ASYNC) on a socket is not served");
-        return (int)hook_ret(-EINVAL);
-    }
     struct host *h = hook_enter(fd, so);
     if (h == NULL)
         return -1;
     sock_set_nonblocking(so, flags & O_NONBLOCK);
+    sock_owner(so)->async = flags & O_ASYNC;
     host_leave(h);
     return 0;
+}
+
+/* A group is told by its negative number, which is no error. */
+static int async_result(int cmd, int r) {
+    return cmd == F_GETOWN ? r : (int)hook_ret(r);
 }
 
 static int do_fcntl(int fd, int cmd, void *arg) {
@@ -205,14 +207,17 @@ static int do_fcntl(int fd, int cmd, void *arg) {
         return REAL(fcntl)(fd, cmd, arg);
     switch (cmd) {
     case F_GETFL:
-        return O_RDWR | (sock_nonblocking(so) ? O_NONBLOCK : 0);
+        return O_RDWR | (sock_nonblocking(so) ? O_NONBLOCK : 0) |
+               (sock_owner(so)->async ? O_ASYNC : 0);
     case F_SETFL:
         return fcntl_setfl(fd, so, (int)(intptr_t)arg);
     case F_SETOWN:
+    case F_GETOWN:
     case F_SETOWN_EX:
+    case F_GETOWN_EX:
     case F_SETSIG:
-        host_say_once("signal-driven I/O (F_SETOWN) on a socket is not served");
-        return (int)hook_ret(-EINVAL);
+    case F_GETSIG:
+        return async_result(cmd, async_fcntl(fd, so, cmd, arg));
     default: /* FD_CLOEXEC is the kernel's; locks, leases … get its errno */
         return REAL(fcntl)(fd, cmd, arg);
     }
@@ -238,12 +243,9 @@ HOOK int fcntl64(int fd, int cmd, ...) {
 static int do_ioctl(int fd, struct sock *so, unsigned long req, void *arg) {
     if (req == FIOCLEX || req == FIONCLEX)
         return REAL(ioctl)(fd, req, arg);
-    if (req == FIOASYNC) {
-        if (*(int *)arg == 0)
-            return 0;
-        host_say_once("signal-driven I/O (FIOASYNC) on a socket is not served");
-        return (int)hook_ret(-EINVAL);
-    }
+    int async = async_ioctl(fd, so, req, arg);
+    if (async != -ENOTTY)
+        return (int)hook_ret(async);
     struct host *h = hook_enter(fd, so);
     if (h == NULL)
         return -1;

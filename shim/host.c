@@ -282,6 +282,7 @@ static uint64_t leave(struct host *h, uint64_t deadline_ns) {
         lock_give(h);
         lock_take(h);
     }
+    host_send_signals(h);
     lock_give(h);
     signals_release();
     if (__builtin_expect(lost, 0))

@@ -97,6 +97,8 @@ void host_enter_quiet(struct host *h);
 void host_poll(struct host *h);
 /* Sends, dispatches, unlocks, rings bells, lets deferred signals in. Keeps errno. */
 void host_leave(struct host *h);
+/* hook_async.c: sends the signals that are due; under the lock. */
+void host_send_signals(struct host *h);
 /* The same by a thread that goes to sleep until deadline_ns at most. Returns when it should wake
  * itself: at its own deadline or, if it is to be the driver, the stack's (wait.h). */
 uint64_t host_leave_to_sleep(struct host *h, uint64_t deadline_ns);

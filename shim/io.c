@@ -140,8 +140,13 @@ static ssize_t recv_once(int fd, struct sock *so, struct msghdr *msg, int flags,
     int avail = 1;
     if (moved > 0 && sock_ioctl(h->st, so, FIONREAD, &avail) < 0)
         avail = 1;
+    int at_mark = 0; /* a read ends at the urgent mark, whatever it was to wait for */
+    if (moved > 0 && sock_ioctl(h->st, so, SIOCATMARK, &at_mark) < 0)
+        at_mark = 0;
     ssize_t r;
-    if (avail > 0)
+    if (at_mark)
+        r = 0;
+    else if (avail > 0)
         r = sock_recv(h->st, so, msg, flags);
     else
         r = sock_ready(h->st, so) & (POLLERR | POLLHUP | POLLRDHUP) ? 0 : -EAGAIN;

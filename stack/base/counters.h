@@ -85,6 +85,7 @@
     X(TcpExtTW, "connections that went through TIME-WAIT")                                         \
     X(TcpExtTCPTimeWaitOverflow,                                                                   \
       "connections whose TIME-WAIT was cut short because there were too many")                     \
+    X(TcpUrgentIn, "announcements of urgent data")                                                 \
     X(TcpExtTWRecycled, "TIME-WAIT ports reopened by a newer SYN (RFC 6191)")                      \
     X(mem_chunks_out, "times no buffer chunk was free")                                            \
     X(mem_pkts_out, "times no packet was free")                                                    \

@@ -1,5 +1,5 @@
 /* send and recv, streams and datagrams. Never blocks; MSG_WAITALL, MSG_DONTWAIT, MSG_NOSIGNAL and
- * SO_RCVLOWAT are the waiting code's. Urgent data is not sent, and is received in line. */
+ * SO_RCVLOWAT are the waiting code's. */
 #include <sys/uio.h>
 
 #include "stack/sock/sock_internal.h"
@@ -190,17 +190,34 @@ static ssize_t recv_dgram(struct stack *st, struct sock *so, struct msghdr *msg,
 /* ---- streams ---- */
 
 static ssize_t send_stream(struct stack *st, struct sock *so, const struct msghdr *msg, int flags) {
-    if (flags & (MSG_OOB | MSG_FASTOPEN))
+    if (flags & MSG_FASTOPEN)
         return -EOPNOTSUPP;
     /* A destination is ignored on a stream (tcp_sendmsg). */
-    ssize_t n = tcp_send(st, so->tcb, msg->msg_iov, (int)msg->msg_iovlen, flags & MSG_MORE);
+    ssize_t n = tcp_send(st, so->tcb, msg->msg_iov, (int)msg->msg_iovlen, flags);
     /* sk_stream_wait_connect: a stream that is not connected is a broken pipe to a sender. */
     return n == -ENOTCONN ? -EPIPE : n;
 }
 
+/* tcp_recv_urg. */
+static ssize_t recv_urgent(struct stack *st, struct sock *so, struct msghdr *msg, int flags) {
+    uint8_t byte;
+    ssize_t n = tcp_recv_urgent(st, so->tcb, &byte, flags & MSG_PEEK);
+    if (n <= 0)
+        return n;
+    msg->msg_flags |= MSG_OOB;
+    struct iovec from = {&byte, 1};
+    if (iov_len(msg->msg_iov, (int)msg->msg_iovlen) == 0) {
+        msg->msg_flags |= MSG_TRUNC;
+        return 0;
+    }
+    if (!(flags & MSG_TRUNC))
+        iov_copy(msg->msg_iov, (int)msg->msg_iovlen, 0, &from, 1, 0, 1);
+    return 1;
+}
+
 static ssize_t recv_stream(struct stack *st, struct sock *so, struct msghdr *msg, int flags) {
     if (flags & MSG_OOB)
-        return -EINVAL; /* no urgent data is ever kept apart */
+        return recv_urgent(st, so, msg, flags);
     size_t len = iov_len(msg->msg_iov, (int)msg->msg_iovlen);
     bool peek = flags & MSG_PEEK;
     if (!(flags & MSG_TRUNC))

@@ -6,7 +6,7 @@
 
 static int ioctl_tcp(struct sock *so, unsigned long req, int *out) {
     if (req == SIOCATMARK) {
-        *out = 0; /* urgent data is received in line, with no mark kept */
+        *out = tcp_at_mark(so->tcb);
         return 0;
     }
     if (sock_is_listener(so))

@@ -51,6 +51,7 @@ int sock_init(struct stack *st, const struct sock_config *cfg) {
     s->ino_mask = buckets - 1;
     s->ino_key = rand_key(&st->rand);
     TAILQ_INIT(&s->bells);
+    TAILQ_INIT(&s->signals);
     st->socks = s;
     return 0;
 }
@@ -177,6 +178,7 @@ void sock_destroy(struct stack *st, struct sock *so) {
     struct tcb *t = so->tcb;
     struct udp *u = so->udp;
     watch_orphan_all(st, so);
+    async_forget(st, so);
     if (so->ino != 0)
         LIST_REMOVE(so, by_ino);
     so->kind = SOCK_KIND_NONE;

@@ -39,7 +39,7 @@ static const struct opt_row table[] = {
     BOOL(SOL_SOCKET, SO_REUSEPORT, BOTH, COMMON(reuse_port)),
     BOOL(SOL_SOCKET, SO_KEEPALIVE, BOTH, COMMON(keepalive)),
     YESNO(SOL_SOCKET, SO_BROADCAST, BOTH, SOCK(broadcast)),
-    YESNO(SOL_SOCKET, SO_OOBINLINE, BOTH, SOCK(oobinline)),
+    BOOL(SOL_SOCKET, SO_OOBINLINE, BOTH, COMMON(oobinline)),
     YESNO(SOL_SOCKET, SO_DONTROUTE, BOTH, SOCK(dontroute)),
     YESNO(SOL_SOCKET, SO_DEBUG, BOTH, SOCK(debug)),
     INT(SOL_SOCKET, SO_PRIORITY, BOTH, INT_MIN, INT_MAX, SOCK(priority)),

@@ -9,12 +9,14 @@
 
 /* ---- pools and lists ---- */
 
-static void reset_lists(struct socks *s) {
+static void reset_lists(struct stack *st) {
+    struct socks *s = st->socks;
     struct sock *so;
     struct proc *p;
     struct watchset *ws;
     memset(s->by_ino, 0, (s->ino_mask + 1) * sizeof(*s->by_ino));
     TAILQ_INIT(&s->bells);
+    TAILQ_INIT(&s->signals);
     POOL_FOREACH (&s->socks, i, so) {
         if (so->kind == SOCK_KIND_NONE) {
             pool_put(&s->socks, so);
@@ -22,6 +24,7 @@ static void reset_lists(struct socks *s) {
         }
         so->nrefs = 0;
         so->seen = false;
+        async_relink(st, so);
         LIST_INIT(&so->refs);
         TAILQ_INIT(&so->watches);
     }
@@ -174,7 +177,7 @@ void sock_repair(struct stack *st) {
     pool_rebuild(&s->refs);
     pool_rebuild(&s->watches);
     pool_rebuild(&s->watchsets);
-    reset_lists(s);
+    reset_lists(st);
     relink_refs(st);
     relink_watchsets(st);
     relink_watches(st);

@@ -154,6 +154,18 @@ void sock_dispatch(struct stack *st);
 /* The next bell to be rung, by the shim, after it has released the lock; 0: none. Bells are > 0. */
 uint32_t sock_next_bell(struct stack *st);
 
+/* ---- signal-driven I/O ---- */
+
+/* Who is told by a signal: F_SETOWN_EX's kinds and ids (0: nobody); `sig`: F_SETSIG (0: SIGIO). */
+struct sock_owner {
+    int32_t kind, id, sig;
+    bool async; /* O_ASYNC */
+};
+/* To be read and changed under the lock. */
+struct sock_owner *sock_owner(struct sock *so);
+/* The next signal to be sent, by whoever drives the stack. False: none. */
+bool sock_next_signal(struct stack *st, struct sock_owner *to, int *sig);
+
 void sock_repair(struct stack *st);
 
 /* As `ss -tuna` writes them, one line a socket. Returns the length as snprintf does. */

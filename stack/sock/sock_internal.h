@@ -35,7 +35,7 @@ enum sock_conn { CONN_NONE, CONN_CONNECTING, CONN_DONE };
 struct sock_opts {
     struct tcp_sockopts common; /* the storage for UDP; of a TCP socket the tcb's own copy counts */
     uint64_t rcvtimeo_ns, sndtimeo_ns;
-    int broadcast, oobinline, dontroute, debug, busy_poll;
+    int broadcast, dontroute, debug, busy_poll;
     int priority, mark;
     int mtu_discover, recverr, pktinfo, recvtos, recvttl, freebind, bind_no_port;
     int window_clamp, congestion;
@@ -56,6 +56,10 @@ struct sock {
     struct tcb *tcb;
     struct udp *udp;
     uint64_t ino;
+    struct sock_owner owner; /* of the open file description, so not inherited by accept */
+    uint8_t signals;         /* due, async.c */
+    bool on_signals;
+    TAILQ_ENTRY(sock) signal_link;
     struct sock_opts opt;
     uint32_t nrefs; /* entries in refs */
     LIST_HEAD(, ref) refs;
@@ -110,6 +114,7 @@ struct socks {
     uint32_t ino_mask;
     struct siphash_key ino_key;
     TAILQ_HEAD(, watchset) bells;
+    TAILQ_HEAD(, sock) signals;
 };
 
 static inline bool sock_is_tcp(const struct sock *so) {
@@ -158,6 +163,11 @@ int opt_put(void *val, socklen_t *len, const void *from, size_t size);
 int opt_put_int(void *val, socklen_t *len, int v);
 /* Reads an int: -EINVAL when there are fewer bytes. */
 int opt_get_int(const void *val, socklen_t len, int *out);
+
+/* async.c */
+void async_raise(struct stack *st, struct sock *so, uint32_t rose);
+void async_forget(struct stack *st, struct sock *so);
+void async_relink(struct stack *st, struct sock *so);
 
 /* watch.c */
 /* Something happened to `so`: `rose` are the POLL bits for which it is new. */

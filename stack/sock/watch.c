@@ -74,19 +74,27 @@ void sock_raise_exclusive(struct stack *st, struct sock *so, uint32_t rose) {
         raise_to(st, so, rose, 0, true);
 }
 
+static void udp_raise(struct stack *st, struct sock *so) {
+    uint32_t rose = sock_ready(st, so) & ~(uint32_t)POLLOUT;
+    async_raise(st, so, rose);
+    sock_raise(st, so, rose);
+}
+
 void sock_dispatch(struct stack *st) {
     struct tcb *t;
     struct udp *u;
     uint32_t rose;
     while ((t = tcp_next_event(st, &rose)) != NULL) {
         struct sock *so = tcp_get_user(t);
-        if (so != NULL)
-            sock_raise(st, so, rose);
+        if (so != NULL) {
+            async_raise(st, so, rose);
+            sock_raise(st, so, rose & ~TCP_ROSE_URGENT);
+        }
     }
     while ((u = udp_next_event(st)) != NULL) {
         struct sock *so = u->user;
         if (so != NULL)
-            sock_raise(st, so, sock_ready(st, so) & ~(uint32_t)POLLOUT);
+            udp_raise(st, so);
     }
 }
 

@@ -32,8 +32,7 @@ static void advance(struct stack *st, struct tcb *t, const struct seg *s) {
         stream_consume(&st->chunks, &t->snd.buf, bytes);
         t->snd.bytes_acked += bytes;
     }
-    if (t->snd.urgent && seq_le(t->snd.up, ack))
-        t->snd.urgent = false;
+    urgent_on_ack(t, ack);
     t->snd.confirmed = true;
     t->soft_error = 0;
     scoreboard_on_ack(t);

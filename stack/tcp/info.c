@@ -18,11 +18,15 @@ uint32_t tcp_ready(struct stack *st, struct tcb *t) {
         bits |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
         return bits;
+    /* The urgent byte does not count for a reader who stands before it and will not get it. */
+    uint32_t target = u32_max(t->opts.rcvlowat, 1);
+    if (urgent_at_mark(t) && !t->opts.oobinline)
+        target++;
     /* A mark that lies beyond a closed window would never be reached. */
     bool full = t->rcv.queue.len > 0 && tcb_rcv_wnd(t) == 0;
-    if (t->rcv.queue.len >= u32_max(t->opts.rcvlowat, 1) || full)
+    if (t->rcv.queue.len >= target || full)
         bits |= POLLIN | POLLRDNORM;
-    if (t->rcv.urgent)
+    if (t->urgent.state == URGENT_HERE)
         bits |= POLLPRI;
     if (wr_shut || tcb_writable(st, t)) {
         bits |= POLLOUT | POLLWRNORM;
@@ -52,8 +56,11 @@ int tcp_peek_soft_error(const struct tcb *t) {
     return t->soft_error;
 }
 
+/* Up to the urgent mark, if that is not in line (MUST-33). */
 uint32_t tcp_inq(const struct tcb *t) {
-    return (uint32_t)t->rcv.queue.len;
+    bool marked =
+        t->urgent.state != URGENT_NONE && !t->opts.oobinline && seq_lt(t->urgent.mark, t->rcv.nxt);
+    return marked ? (uint32_t)seq_diff(t->urgent.mark, t->rcv.copied) : (uint32_t)t->rcv.queue.len;
 }
 
 uint32_t tcp_outq(const struct tcb *t) {

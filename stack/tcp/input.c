@@ -154,21 +154,6 @@ static bool check_syn(struct stack *st, struct tcb *t, const struct seg *s) {
     return false;
 }
 
-/* ---- sixth: URG ---- */
-
-/* The pointer says where the octet behind the urgent data stands. The data stay in line (RFC 6093
- * §6); what is reported is that, and how much, is to be read (MUST-30 to -33). */
-static void check_urg(struct stack *st, struct tcb *t, const struct seg *s) {
-    if (!seg_has(s, TH_URG) || s->h.urg == 0 || t->rcv.fin_seen)
-        return;
-    seq_t up = seq_add(s->h.seq, s->h.urg);
-    if (seq_le(up, t->rcv.copied) || (t->rcv.urgent && seq_le(up, t->rcv.up)))
-        return;
-    t->rcv.up = up;
-    t->rcv.urgent = true;
-    tcb_raise(st, t, POLLPRI);
-}
-
 /* ---- seventh: text; eighth: FIN ---- */
 
 /* Cuts the segment to the window. */
@@ -225,7 +210,7 @@ static bool is_unwanted(const struct tcb *t, const struct seg *s) {
 }
 
 void input_text(struct stack *st, struct tcb *t, struct seg *s) {
-    check_urg(st, t, s);
+    urgent_on_segment(st, t, s); /* sixth: URG */
     trim(st, t, s);
     if (is_unwanted(t, s)) {
         st->ctr.TcpExtTCPAbortOnData++;
@@ -236,6 +221,7 @@ void input_text(struct stack *st, struct tcb *t, struct seg *s) {
     if (t->rcv.fin_seen)
         return; /* CLOSE-WAIT and later: nothing may follow the FIN */
     recv_segment(st, t, s);
+    urgent_on_data(st, t);
     if (t->rcv.fin_known && seq_eq(t->rcv.fin_seq, t->rcv.nxt))
         on_fin(st, t);
 }

@@ -65,11 +65,11 @@ static struct tcb *new_child(struct stack *st, struct tcb *l, const struct seg *
     t->bound = true;
     tcb_start(st, t);
     if (min_iss != NULL && seq_lt(t->snd.iss, *min_iss)) {
-        t->snd.iss = t->snd.una = t->snd.up = *min_iss;
+        t->snd.iss = t->snd.una = *min_iss;
         t->snd.nxt = t->snd.buf_seq = seq_add(*min_iss, 1);
     }
     t->rcv.irs = s->seq;
-    t->rcv.nxt = t->rcv.acked = t->rcv.copied = t->rcv.up = seq_add(s->seq, 1);
+    t->rcv.nxt = t->rcv.acked = t->rcv.copied = seq_add(s->seq, 1);
     t->rcv.adv = t->rcv.nxt;
     opts_on_syn(st, t, &s->h.opt);
     ack_window_init(t, s);

@@ -22,6 +22,8 @@ uint32_t output_mss(const struct tcb *t) {
 /* The largest payload of one packet: whole segments. */
 static uint32_t super_max(struct stack *st, const struct tcb *t, uint32_t mss) {
     uint32_t max = net_gso_max(st, &t->remote.addr), hdrs = IP_HDR_MAX + TCP_HDR_MAX;
+    if (t->urgent.sending) /* the pointer counts from each segment's own number */
+        return mss;
     max = u32_min(max, TCP_SUPER_MAX);
     if (max <= net_path_mtu(st, &t->remote.addr) || max <= hdrs + mss)
         return mss;
@@ -49,7 +51,7 @@ static bool fin_is_due(const struct tcb *t) {
 /* Nagle's algorithm (RFC 9293 §3.7.4, SHLD-7), in Minshall's form as in Linux: a small segment
  * waits only for another small one. Corked data waits for more, or TCP_CORK_NS. */
 static bool may_send_small(const struct tcb *t) {
-    if (t->snd.override || t->snd.fin_queued)
+    if (t->snd.override || t->snd.fin_queued || t->urgent.sending) /* tcp_nagle_test */
         return true;
     if (t->opts.cork || t->snd.more)
         return false;

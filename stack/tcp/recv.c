@@ -115,7 +115,7 @@ int recv_read(struct stack *st, struct seg *s, struct stream *to, const struct i
 static int direct_iov(struct stack *st, const struct tcb *t, struct iovec *out) {
     struct direct_recv *d = st->direct;
     int n = 0;
-    if (d == NULL || d->t != t || t->rcv.queue.len > 0 || t->rcv.urgent)
+    if (d == NULL || d->t != t || t->rcv.queue.len > 0 || t->urgent.state != URGENT_NONE)
         return 0;
     size_t skip = d->got;
     for (int i = 0; i < d->niov && n < USER_IOV_MAX; i++) {
@@ -237,7 +237,6 @@ static void grow(struct stack *st, struct tcb *t, uint32_t n) {
 
 void recv_after_read(struct stack *st, struct tcb *t, uint32_t n) {
     t->rcv.copied = seq_add(t->rcv.copied, n);
-    if (t->rcv.urgent && seq_ge(t->rcv.copied, t->rcv.up))
-        t->rcv.urgent = false;
+    urgent_on_read(t);
     grow(st, t, n);
 }

@@ -60,14 +60,6 @@ static struct tcp_hdr header(struct stack *st, struct tcb *t, seq_t seq, uint16_
     return h;
 }
 
-/* MUST-62: the pointer says where the octet behind the urgent data stands. */
-static void set_urgent(const struct tcb *t, struct tcp_hdr *h) {
-    if (!t->snd.urgent || seq_le(t->snd.up, h->seq))
-        return;
-    h->flags |= TH_URG;
-    h->urg = (uint16_t)u32_min((uint32_t)seq_diff(t->snd.up, h->seq), 65535);
-}
-
 int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, uint16_t flags) {
     struct pkt *p = get_pkt(st, t);
     if (p == NULL)
@@ -80,7 +72,8 @@ int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, u
     struct tcp_hdr h = header(st, t, seq, flags | TH_ACK);
     h.window = (uint16_t)(recv_advance_window(st, t) >> t->rcv.wscale); /* MUST-1: unsigned */
     sack_fill(t, &h.opt, len == 0);
-    set_urgent(t, &h);
+    if (urgent_pointer(t, seq, &h.urg))
+        h.flags |= TH_URG;
     ackpolicy_on_sent(st, t, len > 0);
     if (len > 0)
         t->snd.last_data_ns = st->now_ns;

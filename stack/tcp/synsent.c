@@ -35,7 +35,7 @@ void input_syn_sent(struct stack *st, struct tcb *t, struct seg *s) {
         return;
     }
     t->rcv.irs = s->seq;
-    t->rcv.nxt = t->rcv.acked = t->rcv.copied = t->rcv.up = seq_add(s->seq, 1);
+    t->rcv.nxt = t->rcv.acked = t->rcv.copied = seq_add(s->seq, 1);
     t->rcv.adv = seq_add(t->rcv.nxt, recv_syn_window(t));
     opts_on_syn(st, t, &s->h.opt);
     ack_window_init(t, s);

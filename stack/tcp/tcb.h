@@ -19,6 +19,7 @@
  *   segment.c  headers                                       reset.c    RSTs
  *   timer.c    all deadlines                                 rtt.c      RTT and RTO
  *   user.c, bind.c, close.c the calls                        isn.c      keyed numbers
+ *   urgent.c   urgent data, both ways
  *   info.c, icmp.c, repair.c, check.c */
 #ifndef STACK_TCP_TCB_H
 #define STACK_TCP_TCB_H
@@ -32,6 +33,7 @@
 #include "stack/base/ranges.h"
 #include "stack/net/flow.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/urgent.h"
 #include "stack/wire/tcp.h"
 
 #define MS_NS 1000000ull
@@ -108,7 +110,7 @@ struct tcb {
 
     /* ---- send sequence space (RFC 9293 §3.3.1) ---- */
     struct {
-        seq_t iss, una, nxt, up;
+        seq_t iss, una, nxt;
         uint32_t wnd, max_wnd; /* bytes */
         seq_t wl1, wl2;
         uint8_t wscale; /* of the peer's windows */
@@ -117,7 +119,6 @@ struct tcb {
         struct stream buf; /* unacknowledged and unsent bytes; the first is buf_seq */
         seq_t buf_seq;
         bool fin_queued; /* the user has no more; the FIN stands behind buf */
-        bool urgent;     /* up is ahead of una */
         bool more;       /* MSG_MORE: corked until the next send */
         bool nospace;    /* someone wants POLLOUT */
         bool override;   /* the cork or SWS delay is over: send what there is */
@@ -132,7 +133,7 @@ struct tcb {
 
     /* ---- receive sequence space ---- */
     struct {
-        seq_t irs, nxt, up;
+        seq_t irs, nxt;
         seq_t adv;      /* right edge advertised: nxt + RCV.WND; never moves left (SHLD-14) */
         seq_t acked;    /* Last.ACK.sent */
         uint8_t wscale; /* of ours */
@@ -142,7 +143,6 @@ struct tcb {
         struct stream queue;
         bool fin_known; /* a FIN has been seen; it stands at fin_seq */
         bool fin_seen;  /* … and RCV.NXT has passed it */
-        bool urgent;    /* up is ahead of what the user has read */
         seq_t fin_seq;
         seq_t copied; /* sequence number of the first byte not yet read by the user */
         uint64_t bytes;
@@ -158,6 +158,8 @@ struct tcb {
         uint8_t n_sack;
         struct range dsack; /* to be reported once, before sack[] (RFC 2883); lo == hi: none */
     } rcv;
+
+    struct tcp_urgent urgent; /* urgent.c */
 
     /* ---- options in use ---- */
     bool use_ts, use_wscale, use_sack;

@@ -3,6 +3,7 @@
 #ifndef STACK_TCP_TCP_H
 #define STACK_TCP_TCP_H
 
+#include <sys/socket.h> /* MSG_ flags */
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -39,8 +40,9 @@ struct tcp_config {
     uint32_t wmem_default, wmem_max; /* tcp_wmem: 16 KiB grows to 4 MiB; here the buffer's cap */
     bool window_scaling, timestamps, sack; /* all on */
     uint32_t somaxconn;                    /* net.core.somaxconn 4096 */
-    uint64_t rto_min_ns;                   /* 200 ms */
-    uint64_t msl_timewait_ns;              /* 60 s */
+    bool stdurg;         /* tcp_stdurg 0: the pointer points behind the urgent byte (MUST-62) */
+    uint64_t rto_min_ns; /* 200 ms */
+    uint64_t msl_timewait_ns; /* 60 s */
 };
 void tcp_config_default(struct tcp_config *cfg);
 
@@ -48,7 +50,7 @@ void tcp_config_default(struct tcp_config *cfg);
  * listener to what it accepts. */
 struct tcp_sockopts {
     bool nodelay, cork, quickack, keepalive, reuse_addr, reuse_port;
-    bool linger;
+    bool linger, oobinline;
     uint32_t linger_s;
     uint32_t keepidle_s, keepintvl_s, keepcnt; /* 0: the stack's default */
     uint32_t user_timeout_ms, maxseg, syncnt;
@@ -85,12 +87,16 @@ struct tcb *tcp_accept(struct stack *st, struct tcb *listener);
 
 /* Queues up to all the bytes and sends what may go. Returns how many were taken, or -EAGAIN (the
  * send buffer is full), -EPIPE (shut down, reset, or never connected, as in Linux: the caller
- * raises SIGPIPE), or the pending error. `more`: MSG_MORE. */
-ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, bool more);
+ * raises SIGPIPE), or the pending error. flags: MSG_MORE, MSG_OOB (the last byte is urgent). */
+ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags);
 /* Bytes received in order; 0: end of stream; -EAGAIN, -ENOTCONN, the pending error. iov NULL:
  * MSG_TRUNC, bytes are dropped. peek_off: bytes to skip (with peek only). */
 ssize_t tcp_recv(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, size_t len,
                  bool peek, size_t peek_off);
+/* MSG_OOB: the urgent byte, if it is not in line. 1; 0: the end; -EAGAIN: announced only; -EINVAL:
+ * there is none, it was read, or it is in line (as Linux); -ENOTCONN. */
+ssize_t tcp_recv_urgent(struct stack *st, struct tcb *t, uint8_t *byte, bool peek);
+bool tcp_at_mark(const struct tcb *t); /* SIOCATMARK */
 /* SHUT_RD, SHUT_WR, SHUT_RDWR. -ENOTCONN. */
 int tcp_shutdown(struct stack *st, struct tcb *t, int how);
 /* The user lets go: the tcb lives on until TCP is done with it (unsent data, FIN, TIME-WAIT), then
@@ -132,7 +138,9 @@ void tcp_set_user(struct tcb *t, void *user);
 void *tcp_get_user(const struct tcb *t);
 /* The next tcb with a user for which tcp_ready may have changed (each once), or NULL. `rose` gets
  * the POLL bits for which something new happened, for edge-triggered waiters: more data came,
- * more room was made, a connection waits. */
+ * more room was made, a connection waits. TCP_ROSE_URGENT among them: urgent data was announced
+ * (SIGURG; POLLPRI follows when it is here). */
+#define TCP_ROSE_URGENT (1u << 16)
 struct tcb *tcp_next_event(struct stack *st, uint32_t *rose);
 
 /* ---- direct reception: frame → application ---- */

@@ -17,7 +17,7 @@ void tcb_start(struct stack *st, struct tcb *t) {
     opts_update_mss(st, t);
     recv_init(st, t);
     seq_t iss = isn_choose(st, t);
-    t->snd.iss = t->snd.una = t->snd.up = t->snd.small_end = iss;
+    t->snd.iss = t->snd.una = t->snd.small_end = iss;
     t->snd.nxt = t->snd.buf_seq = seq_add(iss, 1);
     t->loss.recover = t->loss.high_rxt = t->loss.lost_end = iss;
     t->cc.id = CC_RENO;
@@ -56,6 +56,7 @@ static void renew(struct stack *st, struct tcb *t) {
     memset(&t->ack, 0, sizeof(t->ack));
     memset(&t->loss, 0, sizeof(t->loss));
     memset(&t->cc, 0, sizeof(t->cc));
+    memset(&t->urgent, 0, sizeof(t->urgent));
     TAILQ_INIT(&t->rcv.gaps);
     t->probes = t->probe_backoff = t->keepalive_probes = 0;
     t->nomem = t->passive = false;
@@ -197,7 +198,7 @@ static int may_send(struct tcb *t) {
     }
 }
 
-ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, bool more) {
+ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags) {
     int err = may_send(t);
     if (err != 0) {
         t->snd.nospace = t->snd.nospace || err == -EAGAIN;
@@ -227,7 +228,9 @@ ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int n
         buf->len += in_tail;
     }
     stream_join(&st->chunks, buf, &fresh);
-    t->snd.more = more && taken == len;
+    t->snd.more = (flags & MSG_MORE) && taken == len;
+    if ((flags & MSG_OOB) && taken > 0)
+        urgent_on_send(t);
     if (taken > 0)
         tcp_output(st, t);
     else
@@ -256,18 +259,20 @@ ssize_t tcp_recv(struct stack *st, struct tcb *t, const struct iovec *iov, int n
     size_t queued = t->rcv.queue.len, off = peek ? peek_off : 0;
     if (off >= queued)
         return nothing_to_read(t);
-    size_t n = queued - off < len ? queued - off : len;
+    size_t skip, n = urgent_limit(t, off, queued - off, &skip);
+    n = n < len ? n : len;
     if (iov != NULL)
-        n = stream_copy(&t->rcv.queue, off, iov, niov, 0, n);
-    if (peek || n == 0)
-        return (ssize_t)n;
-    stack_dirty(st, t);
-    stream_consume(&st->chunks, &t->rcv.queue, n);
-    recv_after_read(st, t, (uint32_t)n);
-    if (tcb_is_synchronized(t) && !t->rcv.fin_seen)
-        ackpolicy_on_read(st, t);
-    tcb_leave(st, t);
-    return (ssize_t)n;
+        n = stream_copy(&t->rcv.queue, off + skip, iov, niov, 0, n);
+    if (!peek && n + skip > 0) {
+        stack_dirty(st, t);
+        stream_consume(&st->chunks, &t->rcv.queue, n + skip);
+        recv_after_read(st, t, (uint32_t)(n + skip));
+        if (tcb_is_synchronized(t) && !t->rcv.fin_seen)
+            ackpolicy_on_read(st, t);
+        tcb_leave(st, t);
+    }
+    /* Nothing but the urgent byte was there. */
+    return n > 0 || len == 0 ? (ssize_t)n : nothing_to_read(t);
 }
 
 /* ---- options ---- */

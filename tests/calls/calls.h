@@ -90,10 +90,13 @@ void alarm_ms(int ms);
 #define SIG_TESTS(X)                                                                               \
     X(handler_sends) X(handler_storm) X(handler_jumps) X(rcvtimeo_eintr) X(cancel_in_recv)         \
     X(recv_in_threads) X(poll_same_number) X(poll_wakes) X(epoll_in_threads)
+#define URGENT_TESTS(X)                                                                            \
+    X(oob_byte) X(oob_ends_waitall) X(oob_inline) X(oob_select) X(sigurg)
 #define ALL_TESTS(X)                                                                               \
     SOCK_TESTS(X)                                                                                  \
     IO_TESTS(X)                                                                                    \
-    FD_TESTS(X) WAIT_TESTS(X) EPOLL_TESTS(X) PROC_TESTS(X) STDIO_TESTS(X) SIG_TESTS(X)
+    FD_TESTS(X) WAIT_TESTS(X) EPOLL_TESTS(X) PROC_TESTS(X) STDIO_TESTS(X) SIG_TESTS(X)     \
+    URGENT_TESTS(X)
 /* clang-format on */
 
 #define X(name) void test_##name(void);

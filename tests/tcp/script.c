@@ -563,6 +563,18 @@ ssize_t t_recv_some(size_t n) {
     return r;
 }
 
+struct sock *t_sock(void) {
+    return t.so;
+}
+
+uint8_t t_peer_byte(uint32_t seq) {
+    return in_byte(seq);
+}
+
+void t_pass(size_t n) {
+    t.user_received += n;
+}
+
 void t_recv(size_t n) {
     ssize_t r = t_recv_some(n + 1);
     if (r != (ssize_t)n)

@@ -103,6 +103,13 @@ void t_set_linger(int seconds);
 uint32_t t_ready(void);
 int t_error(void); /* SO_ERROR */
 
+/* The current socket, for calls that have no shorthand here. */
+struct sock *t_sock(void);
+/* The byte of the peer's stream at that relative sequence number. */
+uint8_t t_peer_byte(uint32_t seq);
+/* The user will not get the next n bytes of the peer's stream (urgent data). */
+void t_pass(size_t n);
+
 /* ---- looking inside ---- */
 
 /* State of the connection with the peer's port, TCPS_CLOSED when there is none any more. */
