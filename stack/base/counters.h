@@ -69,7 +69,6 @@
     X(TcpExtTCPRenoRecovery, "recoveries begun by duplicate ACKs")                                 \
     X(TcpExtTCPOFOQueue, "segments queued out of order")                                           \
     X(TcpExtTCPOFODrop, "out-of-order segments dropped for lack of room")                          \
-    X(TcpSackFull, "SACK blocks not kept because the scoreboard was full")                         \
     X(TcpSynQueueFull, "SYNs dropped because the listener's SYN queue was full")                   \
     X(TcpUnsentAcks, "ACKs dropped that acknowledged what was never sent")                         \
     X(TcpIcmpIgnored, "ICMP errors that matched no connection or failed validation (RFC 5927)")    \
@@ -87,6 +86,20 @@
       "connections whose TIME-WAIT was cut short because there were too many")                     \
     X(TcpUrgentIn, "announcements of urgent data")                                                 \
     X(TcpExtTWRecycled, "TIME-WAIT ports reopened by a newer SYN (RFC 6191)")                      \
+    X(TcpExtTCPLostRetransmit, "retransmissions lost themselves")                                  \
+    X(TcpExtTCPSACKReorder, "times reordering was seen by SACK")                                   \
+    X(TcpExtTCPSACKReneging, "times a receiver had thrown away what it had SACKed")                \
+    X(TcpExtTCPSACKDiscard, "SACK blocks that made no sense")                                      \
+    X(TcpExtTCPDSACKRecv, "DSACKs received")                                                       \
+    X(TcpExtTCPLossProbes, "tail loss probes sent")                                                \
+    X(TcpExtTCPLossProbeRecovery, "losses that a tail loss probe mended")                          \
+    X(TcpExtTCPSpuriousRTOs, "timeouts found spurious by F-RTO")                                   \
+    X(TcpExtTCPLossUndo, "timeouts undone")                                                        \
+    X(TcpExtTCPFullUndo, "recoveries undone at their end")                                         \
+    X(TcpExtTCPPartialUndo, "recoveries undone by a partial ACK")                                  \
+    X(TcpExtTCPDSACKUndo, "recoveries undone because all that was sent again was a duplicate")     \
+    X(TcpExtTCPSlowStartRetrans, "retransmissions after a timeout")                                \
+    X(mem_sents_out, "times no record for a segment sent was free")                                \
     X(mem_chunks_out, "times no buffer chunk was free")                                            \
     X(mem_pkts_out, "times no packet was free")                                                    \
     X(mem_conns_out, "times no connection was free")                                               \

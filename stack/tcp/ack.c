@@ -22,7 +22,7 @@ static bool update_window(struct tcb *t, const struct seg *s, uint32_t acked) {
 }
 
 /* SND.UNA moves: what is acknowledged leaves the queue. */
-static void advance(struct stack *st, struct tcb *t, const struct seg *s) {
+static void advance(struct stack *st, struct tcb *t, const struct seg *s, struct ack_news *n) {
     seq_t ack = s->h.ack;
     seq_t end = seq_min(ack, tcb_data_end(t));
     uint32_t bytes = seq_gt(end, t->snd.buf_seq) ? (uint32_t)seq_diff(end, t->snd.buf_seq) : 0;
@@ -35,8 +35,7 @@ static void advance(struct stack *st, struct tcb *t, const struct seg *s) {
     urgent_on_ack(t, ack);
     t->snd.confirmed = true;
     t->soft_error = 0;
-    scoreboard_on_ack(t);
-    rtt_on_ack(st, t, ack, &s->h.opt);
+    scoreboard_on_ack(st, t, n);
 }
 
 /* Our FIN is acknowledged. */
@@ -92,8 +91,39 @@ static bool is_duplicate(const struct tcb *t, const struct seg *s, const struct 
     return s->wire_len == 0 && !s->fin && !window_changed;
 }
 
+static struct ack_news news_of(struct tcb *t, const struct seg *s) {
+    const struct tcp_opts *o = &s->h.opt;
+    return (struct ack_news){.acked = (uint32_t)seq_diff(s->h.ack, t->snd.una),
+                             .flight = tcb_outstanding(t),
+                             .tsecr_ok = t->use_ts && o->has_ts && o->tsecr != 0,
+                             .tsecr = o->tsecr,
+                             .prior_una = t->snd.una,
+                             .high_sacked = t->sent.high_sacked,
+                             .reordered = t->snd.nxt,
+                             .rs.prior_in_flight = scoreboard_pipe(t)};
+}
+
+/* All that an ACK may tell of data outstanding. */
+static void learn(struct stack *st, struct tcb *t, const struct seg *s) {
+    struct ack_news n = news_of(t, s);
+    if (n.acked > 0)
+        advance(st, t, s, &n);
+    scoreboard_update(st, t, s, &n);
+    rtt_on_ack(st, t, &n);
+    rate_finish(st, t, &n.rs);
+    bool was_closed = t->snd.wnd == 0, window_changed = update_window(t, s, n.acked);
+    if (was_closed && window_changed)
+        loss_on_window_opened(st, t);
+    n.dup = is_duplicate(t, s, &n, window_changed);
+    if (n.flight > 0)
+        loss_on_ack(st, t, &n);
+    if (n.acked > 0) {
+        tcp_on_acked(st, t);
+        tcb_check_space(st, t);
+    }
+}
+
 bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
-    bool dsack;
     if (!seg_has(s, TH_ACK))
         return false;
     if (t->state == TCPS_SYN_RCVD && !complete_handshake(st, t, s))
@@ -104,21 +134,7 @@ bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
     t->probes = 0; /* MUST-37: a window probe that is answered is no failure */
     if (seq_lt(s->h.ack, t->snd.una))
         return true; /* an old one tells nothing, but its text counts */
-    struct ack_news n = {.flight = tcb_outstanding(t)};
-    n.acked = (uint32_t)seq_diff(s->h.ack, t->snd.una);
-    if (n.acked > 0)
-        advance(st, t, s);
-    n.sacked = scoreboard_update(st, t, s, &dsack);
-    bool was_closed = t->snd.wnd == 0, window_changed = update_window(t, s, n.acked);
-    if (was_closed && window_changed)
-        loss_on_window_opened(t);
-    n.dup = is_duplicate(t, s, &n, window_changed);
-    if (n.flight > 0)
-        loss_on_ack(st, t, &n);
-    if (n.acked > 0) {
-        tcp_on_acked(st, t);
-        tcb_check_space(st, t);
-    }
+    learn(st, t, s);
     if (tcb_fin_sent(t) && seq_eq(t->snd.una, t->snd.nxt))
         on_fin_acked(st, t);
     if (tcb_outstanding(t) > 0 || tcb_unsent(t) > 0 || t->snd.fin_queued)

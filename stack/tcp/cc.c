@@ -42,23 +42,22 @@ void cc_on_ack(struct tcb *t, uint32_t acked) {
 
 void cc_on_recovery(struct tcb *t, uint32_t flight) {
     t->cc.ssthresh_bytes = cc_get(t->cc.id)->ssthresh(t, flight);
-    t->cc.cwnd_bytes = t->cc.ssthresh_bytes; /* RFC 6675 §5 (4.2) */
     t->cc.acked_bytes = 0;
 }
 
-/* RFC 6582 §3.2 step 3, option 1: no burst when little is in flight. */
 void cc_on_recovery_end(struct tcb *t) {
-    uint32_t pipe = scoreboard_pipe(t);
-    t->cc.cwnd_bytes =
-        u32_min(t->cc.ssthresh_bytes, u32_max(pipe, t->snd.mss) + TCP_DUP_THRESH * t->snd.mss);
+    t->cc.cwnd_bytes = t->cc.ssthresh_bytes; /* RFC 9937 §5 */
     t->cc.acked_bytes = 0;
 }
 
-void cc_on_rto(struct tcb *t, uint32_t flight, bool first) {
-    if (first) /* RFC 5681 §3.1: held constant when the same data times out again */
-        t->cc.ssthresh_bytes = cc_get(t->cc.id)->ssthresh(t, flight);
-    t->cc.cwnd_bytes = t->snd.mss; /* LW */
+void cc_on_rto(struct tcb *t, uint32_t flight) {
+    t->cc.ssthresh_bytes = cc_get(t->cc.id)->ssthresh(t, flight);
     t->cc.acked_bytes = 0;
+}
+
+void cc_undo(struct tcb *t, uint32_t cwnd_bytes, uint32_t ssthresh_bytes) {
+    t->cc.cwnd_bytes = u32_max(t->cc.cwnd_bytes, cwnd_bytes);
+    t->cc.ssthresh_bytes = u32_max(t->cc.ssthresh_bytes, ssthresh_bytes);
 }
 
 /* Halved for every RTO of silence, as in Linux, down to the restart window (RFC 5681 §4.1). */

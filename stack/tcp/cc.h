@@ -26,9 +26,11 @@ extern const struct cc_ops cc_reno;
 const struct cc_ops *cc_get(uint8_t id);
 void cc_init(struct tcb *t);
 void cc_on_ack(struct tcb *t, uint32_t acked);
-void cc_on_recovery(struct tcb *t, uint32_t flight); /* fast retransmit */
+void cc_on_recovery(struct tcb *t, uint32_t flight); /* sets ssthresh; cwnd follows by prr.c */
 void cc_on_recovery_end(struct tcb *t);
-void cc_on_rto(struct tcb *t, uint32_t flight, bool first);
+void cc_on_rto(struct tcb *t, uint32_t flight); /* sets ssthresh; the first timeout of a row only */
+/* The loss was none: both windows as they were before, or larger if they have grown. */
+void cc_undo(struct tcb *t, uint32_t cwnd_bytes, uint32_t ssthresh_bytes);
 /* Before sending after a pause (RFC 5681 §4.1). */
 void cc_on_idle(struct tcb *t, uint64_t idle_ns);
 /* After each round of output: how full was the window, and did it stop us (RFC 7661, Linux). */

@@ -40,14 +40,14 @@ static const char *check_receive(const struct tcb *t) {
 }
 
 static const char *check_loss(const struct tcb *t) {
-    const struct ranges *s = &t->loss.sacked;
-    if (s->n > 0 && (seq_lt(s->r[0].lo, t->snd.una) || seq_gt(s->r[s->n - 1].hi, t->snd.nxt)))
-        return "SACKed bytes outside of what is outstanding";
     if (t->cc.cwnd_bytes == 0)
         return "cwnd is 0";
-    if (t->loss.state == LOSS_RECOVERY && seq_ge(t->snd.una, t->loss.recover))
+    if ((t->loss.state == LOSS_RECOVERY || t->loss.state == LOSS_CWR) &&
+        seq_ge(t->snd.una, t->loss.recover))
         return "recovery without end";
-    return NULL;
+    if (t->sent.lost_bytes > 0 && t->loss.state < LOSS_RECOVERY)
+        return "something is lost, and no recovery";
+    return sent_check((struct tcb *)t);
 }
 
 static const char *check_listener(const struct tcb *l) {

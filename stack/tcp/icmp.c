@@ -34,7 +34,7 @@ static void on_too_big(struct stack *st, struct tcb *t, uint16_t mtu) {
     opts_update_mss(st, t);
     if (t->snd.mss >= old)
         return;
-    loss_mark_all(t);
+    loss_mark_all(st, t);
     tcb_want_flush(st, t);
 }
 

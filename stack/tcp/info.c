@@ -109,20 +109,22 @@ static uint32_t segs(const struct tcb *t, uint32_t bytes) {
 }
 
 static void fill_loss(const struct tcb *t, struct tcp_info *i) {
-    seq_t lo = seq_max(t->loss.high_rxt, t->snd.una);
-    bool loses = seq_gt(t->loss.lost_end, lo);
     i->tcpi_ca_state = t->loss.state;
     i->tcpi_retransmits = (uint8_t)u32_min(t->loss.backoff, 255);
     i->tcpi_backoff = i->tcpi_retransmits;
     i->tcpi_probes = (uint8_t)u32_min(t->probes, 255);
     i->tcpi_unacked = segs(t, tcb_outstanding(t));
     i->tcpi_sacked = segs(t, scoreboard_sacked(t));
-    i->tcpi_lost = loses ? segs(t, (uint32_t)seq_diff(t->loss.lost_end, lo)) : 0;
-    i->tcpi_retrans = seq_gt(t->loss.high_rxt, t->snd.una)
-                          ? segs(t, (uint32_t)seq_diff(t->loss.high_rxt, t->snd.una))
-                          : 0;
+    i->tcpi_lost = segs(t, t->sent.lost_bytes);
+    i->tcpi_retrans = segs(t, t->sent.rtx_bytes);
     i->tcpi_total_retrans = t->loss.total_retrans;
-    i->tcpi_reordering = TCP_DUP_THRESH;
+    i->tcpi_reordering = t->rack.reordering;
+    i->tcpi_reord_seen = t->rack.reordering_events;
+    i->tcpi_delivered = segs(t, (uint32_t)t->rate.delivered);
+    if (t->rate.last_interval_ns != 0)
+        i->tcpi_delivery_rate =
+            (uint64_t)((unsigned __int128)t->rate.last_delivered * S_NS / t->rate.last_interval_ns);
+    i->tcpi_delivery_rate_app_limited = t->rate.last_app_limited;
 }
 
 static void fill_windows(const struct tcb *t, struct tcp_info *i) {
@@ -158,7 +160,7 @@ void tcp_get_info(struct stack *st, const struct tcb *t, struct tcp_info *i) {
     i->tcpi_ato = us(TCP_DELACK_NS);
     i->tcpi_rtt = us(t->rtt.srtt_ns);
     i->tcpi_rttvar = us(t->rtt.rttvar_ns);
-    i->tcpi_min_rtt = us(t->rtt.min_ns);
+    i->tcpi_min_rtt = t->rtt.min_ns != UINT64_MAX ? us(t->rtt.min_ns) : ~0u;
     i->tcpi_last_data_sent = ms_since(st, t->snd.last_data_ns);
     i->tcpi_last_data_recv = ms_since(st, t->rcv.last_data_ns);
     i->tcpi_last_ack_recv = ms_since(st, t->snd.last_ack_ns);

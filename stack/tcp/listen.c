@@ -110,7 +110,7 @@ void input_listen(struct stack *st, struct tcb *l, struct seg *s, const seq_t *m
     tcb_set_state(st, t, TCPS_SYN_RCVD);
     tcb_insert_flow(st, t);
     segment_send_syn(st, t);
-    rtt_on_send(t, t->snd.nxt, st->now_ns);
+    rtt_on_syn(t, st->now_ns);
     tcp_on_sent(st, t);
     tcb_leave(st, t);
 }

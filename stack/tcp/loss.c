@@ -1,173 +1,352 @@
-/* Loss detection and recovery: fast retransmit with SACK (RFC 6675) or without (RFC 6582), and the
- * retransmission timeout (RFC 6298).
+/* The states of loss recovery:
  *
- * Everything is said by three numbers: bytes below lost_end that are not SACKed are lost; those of
- * them below high_rxt have been sent again; recovery ends when snd.una reaches recover. Output asks
- * loss_next_rtx for what lies between, and sends it as far as the pipe leaves room in cwnd; so
- * limited transmit (RFC 3042), partial ACKs and slow start after a timeout need no code of their
- * own there. What marks bytes as lost (RACK, say) may come as another file.
+ *     OPEN ⇄ DISORDER → RECOVERY → OPEN         something is known to be lost (RFC 8985, 6582)
+ *       any → RTO → OPEN                        the retransmission timeout (RFC 6298, 5681 §3.1)
+ *     OPEN, DISORDER → CWR → OPEN               cwnd comes down, nothing is sent again
  *
- * Not here: undoing a spurious recovery (F-RTO, Eifel), proportional rate reduction. */
+ * Records marked as lost (sent.h) are what output sends again, the lowest first, as far as the pipe
+ * leaves room in cwnd; so limited transmit (RFC 3042), partial ACKs and slow start after a timeout
+ * need no code of their own there. RECOVERY and CWR end when snd.una reaches loss.recover.
+ *
+ * F-RTO (RFC 5682): after the timeout's retransmission is acknowledged, new data goes out first. If
+ * then something arrives that was never sent again, the timeout was spurious. */
+#include "stack/tcp/loss.h"
+
 #include "stack/tcp/cc.h"
 #include "stack/tcp/tcb.h"
 
-static bool recovering(const struct tcb *t) {
-    return t->loss.state == LOSS_RECOVERY || t->loss.state == LOSS_RTO;
+void loss_init(struct tcb *t) {
+    /* RFC 6582 §3.2 step 1: before anything that can be lost. */
+    t->loss.recover = t->snd.iss;
+    t->loss.backoff = 0;
+    t->loss.state = LOSS_OPEN;
 }
 
-static void mark_head(struct tcb *t) {
-    seq_t end = seq_min(seq_add(t->snd.una, t->snd.mss), t->snd.nxt);
-    t->loss.lost_end = seq_max(t->loss.lost_end, end);
+static bool reduces(const struct tcb *t) {
+    return t->loss.state == LOSS_RECOVERY || t->loss.state == LOSS_CWR;
 }
 
-static void enter_recovery(struct stack *st, struct tcb *t) {
+/* ---- marks ---- */
+
+/* Without SACK: the segment at snd.una is lost. */
+static void mark_head(struct stack *st, struct tcb *t) {
+    struct sent *r = sent_first(t);
+    if (r == NULL || r->flags & (SENT_LOST | SENT_SACKED))
+        return;
+    if (sent_len(r) > t->snd.mss)
+        (void)sent_split(st, t, r, seq_add(r->lo, t->snd.mss));
+    sent_mark_lost(st, t, r);
+}
+
+static void detect(struct stack *st, struct tcb *t) {
+    if (t->use_sack)
+        tcp_on_reordering(st, t, rack_detect(st, t));
+}
+
+/* RFC 6582 §3.2 step 2: not for duplicates that our own retransmissions have caused. */
+static bool duplicates_show_loss(const struct tcb *t) {
+    return !t->use_sack && t->loss.dup_acks >= t->rack.reordering &&
+           seq_gt(t->snd.una, t->loss.recover);
+}
+
+/* ---- RECOVERY and CWR ---- */
+
+static void begin_reduction(struct tcb *t, enum loss_state state, const struct ack_news *n) {
+    uint32_t in_flight = tcb_outstanding(t) - scoreboard_sacked(t) + n->rs.acked_sacked;
+    t->tlp.out = false;
+    t->loss.state = (uint8_t)state;
+    t->loss.recover = t->snd.nxt; /* RFC 6582 §3.2 step 2 */
+    cc_on_recovery(t, tcb_outstanding(t));
+    prr_begin(t, in_flight);
+}
+
+static void enter_recovery(struct stack *st, struct tcb *t, const struct ack_news *n) {
     if (t->use_sack)
         st->ctr.TcpExtTCPSackRecovery++;
     else
         st->ctr.TcpExtTCPRenoRecovery++;
-    st->ctr.TcpExtTCPFastRetrans++;
-    t->loss.state = LOSS_RECOVERY;
-    t->loss.recover = t->snd.nxt; /* RFC 6675 §5 (4.1), RFC 6582 §3.2 step 2 */
-    t->loss.high_rxt = t->snd.una;
-    t->loss.lost_end = t->use_sack ? scoreboard_lost_end(t) : t->snd.una;
-    mark_head(t);
-    t->loss.rescue_done = false;
-    t->loss.force = true; /* RFC 6675 §5 (4.3): whatever the pipe is */
-    cc_on_recovery(t, tcb_outstanding(t));
+    undo_begin(t);
+    begin_reduction(t, LOSS_RECOVERY, n);
+    if (!t->use_sack)
+        mark_head(st, t);
 }
 
-static void leave_recovery(struct tcb *t) {
-    bool fast = t->loss.state == LOSS_RECOVERY;
-    t->loss.state = t->loss.sacked.n > 0 ? LOSS_DISORDER : LOSS_OPEN;
-    t->loss.dup_acks = 0;
-    t->loss.force = false;
-    t->loss.high_rxt = t->loss.lost_end = t->snd.una;
-    if (fast)
-        cc_on_recovery_end(t);
+static void settle(struct tcb *t) {
+    bool disorder = scoreboard_sacked(t) > 0;
+    t->loss.state = disorder ? LOSS_DISORDER : LOSS_OPEN;
 }
+
+/* RFC 9937 §5: the end is at ssthresh. */
+static void leave_reduction(struct tcb *t) {
+    if (t->loss.state == LOSS_RECOVERY)
+        rack_on_recovery_end(t);
+    t->loss.dup_acks = 0;
+    cc_on_recovery_end(t);
+    settle(t);
+}
+
+/* The probe was lost and mended by itself: one loss, to which cwnd reacts (RFC 8985 §7.4.2). */
+static void on_tlp_mended(struct stack *st, struct tcb *t, const struct ack_news *n) {
+    st->ctr.TcpExtTCPLossProbeRecovery++;
+    if (t->loss.state > LOSS_DISORDER)
+        return;
+    begin_reduction(t, LOSS_CWR, n);
+    leave_reduction(t);
+}
+
+/* ---- undoing ---- */
+
+static bool try_undo_recovery(struct stack *st, struct tcb *t, const struct ack_news *n) {
+    if (!undo_may(t, n))
+        return false;
+    if (t->loss.state == LOSS_RTO)
+        st->ctr.TcpExtTCPLossUndo++;
+    else
+        st->ctr.TcpExtTCPFullUndo++;
+    undo_do(t, false);
+    return true;
+}
+
+/* Of a timeout. spurious: F-RTO says so. */
+static bool try_undo_timeout(struct stack *st, struct tcb *t, const struct ack_news *n,
+                             bool spurious) {
+    if (!t->undo.possible || !(spurious || undo_may(t, n)))
+        return false;
+    st->ctr.TcpExtTCPLossUndo++;
+    if (spurious)
+        st->ctr.TcpExtTCPSpuriousRTOs++;
+    undo_do(t, true);
+    t->loss.backoff = 0;
+    t->loss.frto = false;
+    settle(t);
+    return true;
+}
+
+/* All that was sent again was there already: whatever the state, the loss was none. */
+static void try_undo_dsack(struct stack *st, struct tcb *t) {
+    if (t->loss.state == LOSS_RTO || !undo_all_duplicate(t))
+        return;
+    st->ctr.TcpExtTCPDSACKUndo++;
+    bool recovering = t->loss.state == LOSS_RECOVERY;
+    undo_do(t, recovering);
+    if (recovering)
+        settle(t);
+}
+
+/* A partial ACK for something sent before the first retransmission (Eifel): nothing was lost yet.
+ */
+static bool try_undo_partial(struct stack *st, struct tcb *t, const struct ack_news *n) {
+    if (!t->undo.possible || !undo_is_delayed(t, n) || t->sent.rtx_bytes > 0)
+        return false;
+    st->ctr.TcpExtTCPPartialUndo++;
+    undo_do(t, true);
+    settle(t);
+    return true;
+}
+
+/* ---- an ACK ---- */
 
 /* RFC 6582 §3.2 step 3: a partial ACK tells that the segment it stops at is lost, too. It also
  * takes away the duplicates that stood for what it acknowledges, less the one sent again. */
-static void on_partial_ack(struct tcb *t, uint32_t acked) {
-    t->loss.high_rxt = seq_max(t->loss.high_rxt, t->snd.una);
-    if (t->loss.state != LOSS_RECOVERY)
+static void on_partial_ack(struct stack *st, struct tcb *t, const struct ack_news *n) {
+    if (try_undo_partial(st, t, n) || t->use_sack)
         return;
-    if (!t->use_sack) {
-        uint32_t segs = (acked + t->snd.mss - 1) / t->snd.mss - 1;
-        t->loss.dup_acks -= u32_min(t->loss.dup_acks, segs);
-        t->loss.force = true;
-        mark_head(t);
-    } else if (seq_eq(t->loss.high_rxt, t->snd.una) && t->loss.sacked.n > 0) {
-        mark_head(t);
-    }
+    uint32_t segs = (n->acked + t->snd.mss - 1) / t->snd.mss - 1;
+    t->loss.dup_acks -= u32_min(t->loss.dup_acks, segs);
+    mark_head(st, t);
 }
 
-static void on_cumulative_ack(struct tcb *t, uint32_t acked) {
-    t->loss.backoff = 0;
-    if (!recovering(t)) {
+static void on_ack_in_reduction(struct stack *st, struct tcb *t, const struct ack_news *n) {
+    if (n->acked == 0)
+        return;
+    if (seq_lt(t->snd.una, t->loss.recover)) {
+        if (t->loss.state == LOSS_RECOVERY)
+            on_partial_ack(st, t, n);
+        return;
+    }
+    if (t->loss.state == LOSS_RECOVERY && try_undo_recovery(st, t, n)) {
+        rack_on_recovery_end(t);
         t->loss.dup_acks = 0;
-        t->loss.state = t->loss.sacked.n > 0 ? LOSS_DISORDER : LOSS_OPEN;
-        t->loss.high_rxt = t->loss.lost_end = t->snd.una;
-        if (seq_gt(t->snd.una, t->loss.recover)) /* else it would look ahead after 2 GiB */
-            t->loss.recover = seq_sub(t->snd.una, 1);
-        cc_on_ack(t, acked);
+        settle(t);
         return;
     }
-    if (t->loss.state == LOSS_RTO)
-        cc_on_ack(t, acked); /* slow start (RFC 5681 §3.1) */
-    if (seq_ge(t->snd.una, t->loss.recover))
-        leave_recovery(t);
-    else
-        on_partial_ack(t, acked);
+    leave_reduction(t);
 }
 
-static bool detects_loss(const struct tcb *t) {
-    if (tcb_outstanding(t) == 0)
+/* RFC 5682 §2.1 and §3.1. True: the timeout was spurious, or new data is to go first. */
+static bool frto(struct stack *st, struct tcb *t, const struct ack_news *n) {
+    if (!t->loss.frto)
         return false;
-    if (t->use_sack) /* RFC 6675 §5 (1), (2) */
-        return t->loss.dup_acks >= TCP_DUP_THRESH || seq_gt(scoreboard_lost_end(t), t->snd.una);
-    /* RFC 6582 §3.2 step 2: not for duplicates that our own retransmissions have caused. */
-    return t->loss.dup_acks >= TCP_DUP_THRESH && seq_gt(t->snd.una, t->loss.recover);
-}
-
-void loss_on_ack(struct stack *st, struct tcb *t, const struct ack_news *n) {
-    if (n->acked > 0)
-        on_cumulative_ack(t, n->acked);
-    if (n->dup && t->loss.state != LOSS_RTO) {
-        t->loss.dup_acks++;
-        if (t->loss.state == LOSS_OPEN)
-            t->loss.state = LOSS_DISORDER;
+    if (n->original_acked && try_undo_timeout(st, t, n, true))
+        return true;
+    if (seq_gt(t->snd.nxt, t->loss.recover)) { /* step 3: the new data did not help */
+        if (n->sacked > 0 || n->dup)
+            t->loss.frto = false;
+    } else if (n->acked > 0 && seq_lt(t->snd.una, t->loss.recover)) { /* step 2b */
+        t->loss.recover = t->snd.nxt;
+        t->loss.new_first = true;
+        return true;
     }
-    if (t->loss.state == LOSS_RECOVERY && t->use_sack)
-        t->loss.lost_end = seq_max(t->loss.lost_end, scoreboard_lost_end(t));
-    if (!recovering(t) && detects_loss(t))
-        enter_recovery(st, t);
+    return false;
 }
 
-/* RFC 6298 (5.4)-(5.6), RFC 5681 §3.1, RFC 6675 §5.1: all that is not SACKed is lost. */
+static void on_ack_after_timeout(struct stack *st, struct tcb *t, const struct ack_news *n) {
+    if (n->acked > 0 && try_undo_timeout(st, t, n, false))
+        return;
+    if (frto(st, t, n))
+        return;
+    if (n->acked > 0 && seq_ge(t->snd.una, t->loss.recover)) {
+        (void)try_undo_recovery(st, t, n);
+        rack_on_recovery_end(t);
+        t->loss.dup_acks = 0;
+        settle(t);
+    } else if (n->acked > 0) {
+        t->loss.dup_acks = 0;
+    }
+}
+
+static void on_ack_in_order(struct tcb *t, const struct ack_news *n) {
+    if (n->acked > 0)
+        t->loss.dup_acks = 0;
+    if (n->acked > 0 && seq_gt(t->snd.una, t->loss.recover)) {
+        /* Else it would look ahead after 2 GiB. */
+        t->loss.recover = seq_sub(t->snd.una, 1);
+        t->undo.possible = t->undo.possible && t->loss.state == LOSS_DISORDER;
+    }
+    settle(t);
+}
+
+static void count_duplicate(struct stack *st, struct tcb *t, struct ack_news *n) {
+    if (t->use_sack || !n->dup ||
+        (t->loss.state == LOSS_RTO && seq_le(t->snd.nxt, t->loss.recover)))
+        return;
+    t->loss.dup_acks++;
+    n->rs.acked_sacked += t->snd.mss;
+    t->rate.delivered += t->snd.mss;
+    t->rate.delivered_ns = st->now_ns;
+    if (t->loss.state == LOSS_OPEN)
+        t->loss.state = LOSS_DISORDER;
+}
+
+static void move_cwnd(struct tcb *t, const struct ack_news *n) {
+    if (reduces(t))
+        prr_on_ack(t, n->rs.acked_sacked, n->acked > 0 && n->rs.losses == 0);
+    else if (n->acked > 0 || (t->rack.reordering_seen && n->sacked > 0))
+        cc_on_ack(t, n->rs.acked_sacked);
+}
+
+void loss_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
+    uint64_t lost = t->rate.lost;
+    if (n->acked > 0)
+        t->loss.backoff = 0;
+    undo_on_dsack(t, n, n->prior_una);
+    rack_on_ack(st, t, n);
+    if (tlp_on_ack(t, n))
+        on_tlp_mended(st, t, n);
+    count_duplicate(st, t, n);
+    if (t->loss.state == LOSS_RTO)
+        on_ack_after_timeout(st, t, n);
+    else if (reduces(t))
+        on_ack_in_reduction(st, t, n);
+    else
+        on_ack_in_order(t, n);
+    try_undo_dsack(st, t);
+    detect(st, t);
+    n->rs.losses = (uint32_t)(t->rate.lost - lost);
+    if (t->loss.state < LOSS_RECOVERY && (t->sent.lost_bytes > 0 || duplicates_show_loss(t)))
+        enter_recovery(st, t, n);
+    move_cwnd(t, n);
+}
+
+/* ---- timers ---- */
+
+/* RFC 6298 (5.4)-(5.6), RFC 5681 §3.1; RFC 8985 §6.3: what was sent but a moment ago is spared. */
 void loss_on_timeout(struct stack *st, struct tcb *t) {
+    bool fresh = t->loss.state < LOSS_RECOVERY, first = fresh || t->loss.backoff == 0;
+    struct sent *r, *head = sent_first(t);
     st->ctr.TcpExtTCPTimeouts++;
-    cc_on_rto(t, tcb_outstanding(t), t->loss.backoff == 0);
-    /* RFC 2018 §8: the receiver may have reneged. Certainly so when it has SACKed what stands at
-     * snd.una; and a second timeout in a row makes it likely. */
-    if (t->loss.backoff > 0 || ranges_find(&t->loss.sacked, t->snd.una) != NULL)
-        ranges_clear(&t->loss.sacked);
-    t->loss.backoff++;
+    if (first) {
+        undo_begin(t);
+        cc_on_rto(t, tcb_outstanding(t));
+    }
+    /* RFC 2018 §8: what the receiver has SACKed and not acknowledged, it has thrown away. */
+    bool reneged = head != NULL && head->flags & SENT_SACKED;
+    if (reneged) {
+        st->ctr.TcpExtTCPSACKReneging++;
+        sent_unmark_sacked(t);
+    }
+    for (r = head; r != NULL; r = sent_next(r)) {
+        bool spared = r != head && t->use_sack && !reneged && !rack_is_overdue(st, t, r);
+        if (!(r->flags & SENT_SACKED) && !spared)
+            sent_mark_lost(st, t, r);
+    }
     t->loss.state = LOSS_RTO;
     t->loss.dup_acks = 0;
-    t->loss.force = false;
-    t->loss.recover = t->loss.lost_end = t->snd.nxt;
-    t->loss.high_rxt = t->snd.una;
-    rtt_on_retransmit(t);
+    t->loss.recover = t->snd.nxt;
+    t->loss.frto = st->tcp->cfg.frto != 0 && (fresh || t->loss.backoff > 0);
+    t->loss.new_first = false;
+    t->loss.backoff++;
+    t->tlp.out = false;
+    t->cc.cwnd_bytes = scoreboard_pipe(t) + t->snd.mss; /* LW */
     rtt_backoff(t);
 }
 
-/* What went as a probe was thrown away: again now, not after a backed-off timeout. */
-void loss_on_window_opened(struct tcb *t) {
-    if (t->loss.state == LOSS_RTO)
-        t->loss.high_rxt = t->snd.una;
-}
-
-void loss_mark_all(struct tcb *t) {
-    if (tcb_outstanding(t) == 0 || t->loss.state == LOSS_RTO)
+void loss_on_reorder_timeout(struct stack *st, struct tcb *t) {
+    struct ack_news none = {.prior_una = t->snd.una};
+    t->rack.advanced = true;
+    uint64_t lost = t->rate.lost;
+    detect(st, t);
+    none.rs.losses = (uint32_t)(t->rate.lost - lost);
+    if (none.rs.losses == 0)
         return;
-    t->loss.state = LOSS_RECOVERY;
-    t->loss.recover = t->loss.lost_end = t->snd.nxt;
-    t->loss.high_rxt = t->snd.una;
+    if (t->loss.state < LOSS_RECOVERY)
+        enter_recovery(st, t, &none);
+    if (reduces(t))
+        prr_on_ack(t, t->snd.mss, false); /* as Linux: else nothing would be let go */
+}
+
+/* What went as a probe was thrown away: again now, not after a backed-off timeout. */
+void loss_on_window_opened(struct stack *st, struct tcb *t) {
+    struct sent *r = sent_first(t);
+    if (t->loss.state == LOSS_RTO && r != NULL && r->flags & SENT_RTX)
+        sent_mark_lost(st, t, r);
+}
+
+/* As Linux's tcp_simple_retransmit: it says nothing of congestion, so no window changes. */
+void loss_mark_all(struct stack *st, struct tcb *t) {
+    struct sent *r;
+    for (r = sent_first(t); r != NULL; r = sent_next(r))
+        if (!(r->flags & SENT_SACKED))
+            sent_mark_lost(st, t, r);
+    if (t->sent.lost_bytes == 0 || t->loss.state == LOSS_RTO)
+        return;
+    t->loss.state = LOSS_RTO;
+    t->loss.recover = t->snd.nxt;
     t->loss.dup_acks = 0;
-    t->loss.rescue_done = true;
-    t->loss.force = true;
+    t->loss.frto = t->loss.new_first = t->undo.possible = false;
 }
 
-/* NextSeg() rule 1. */
-bool loss_next_rtx(const struct tcb *t, struct range *r) {
-    if (!recovering(t))
-        return false;
-    return scoreboard_next_hole(t, t->loss.high_rxt, seq_min(t->loss.lost_end, t->snd.nxt), r);
-}
+/* ---- for output ---- */
 
-void loss_on_retransmit(struct tcb *t, const struct range *r) {
-    t->loss.force = false;
-    t->loss.high_rxt = seq_max(t->loss.high_rxt, r->hi);
-    rtt_on_retransmit(t);
-}
-
-/* NextSeg() rule 3: a hole below what was SACKed, though not known to be lost. Rule 4: the last
- * segment, once a recovery, so that a lost tail does not need a timeout. */
-bool loss_last_resort(struct tcb *t, struct range *r) {
-    const struct ranges *s = &t->loss.sacked;
-    if (t->loss.state != LOSS_RECOVERY || !t->use_sack)
+bool loss_next_rtx(struct tcb *t, struct range *r) {
+    struct sent *lost = sent_next_lost(t);
+    if (lost == NULL)
         return false;
-    if (s->n > 0 && scoreboard_next_hole(t, t->loss.high_rxt, s->r[s->n - 1].hi, r)) {
-        r->hi = seq_min(r->hi, seq_add(r->lo, t->snd.mss));
-        t->loss.high_rxt = r->hi;
-        return true;
-    }
-    seq_t lo = s->n > 0 ? s->r[s->n - 1].hi : t->snd.una;
-    lo = seq_max(lo, seq_sub(t->snd.nxt, t->snd.mss));
-    if (t->loss.rescue_done || seq_ge(lo, t->snd.nxt))
-        return false;
-    t->loss.rescue_done = true;
-    *r = (struct range){lo, t->snd.nxt};
+    *r = (struct range){lost->lo, lost->hi};
     return true;
+}
+
+void loss_on_retransmit(struct stack *st, struct tcb *t, const struct range *r) {
+    struct sent *rec = sent_find(t, r->lo);
+    if (rec == NULL)
+        return;
+    if (seq_gt(rec->hi, r->hi))
+        (void)sent_split(st, t, rec, r->hi);
+    if (t->loss.state == LOSS_RTO)
+        st->ctr.TcpExtTCPSlowStartRetrans++;
+    else if (rec->flags & SENT_LOST)
+        st->ctr.TcpExtTCPFastRetrans++;
+    sent_mark_resent(st, t, rec);
+    undo_on_resent(st, t, sent_len(rec));
+    prr_on_sent(t, sent_len(rec));
 }

@@ -1,6 +1,5 @@
 /* What may be sent, and sending it. Predicates (may_…, …_room) decide and change nothing; actions
- * send. The order: what was lost, what is new, one segment of last resort, an ACK if one is still
- * due.
+ * send. The order: what was lost, what is new, an ACK if one is still due.
  *
  * A segment may be a super-segment: a multiple of the MSS, up to what IP takes, of which link or
  * device makes segments; PSH and FIN then stand on the last one only. */
@@ -98,8 +97,8 @@ static bool retransmit(struct stack *st, struct tcb *t, struct range *r) {
     st->ctr.TcpRetransSegs += segs;
     t->loss.total_retrans += segs;
     t->snd.bytes_retrans += (uint32_t)n;
-    rtt_on_retransmit(t);
     tcp_on_sent(st, t);
+    loss_on_retransmit(st, t, r);
     return true;
 }
 
@@ -109,8 +108,6 @@ static uint32_t may_retransmit(const struct tcb *t, const struct range *r, uint3
                                uint32_t max) {
     uint32_t hole = u32_min((uint32_t)seq_diff(r->hi, r->lo), max), room = cwnd_room(t);
     bool head = seq_eq(r->lo, t->snd.una);
-    if (t->loss.force && head)
-        room = u32_max(room, mss);
     int32_t wnd = seq_diff(seq_add(t->snd.una, t->snd.wnd), r->lo);
     if (wnd <= 0 && head)
         wnd = (int32_t)mss;
@@ -132,7 +129,6 @@ static void send_lost(struct stack *st, struct tcb *t) {
         r.hi = seq_add(r.lo, len);
         if (!retransmit(st, t, &r))
             return;
-        loss_on_retransmit(t, &r);
         mss = output_mss(t);
     }
 }
@@ -142,8 +138,11 @@ static bool send_new_segment(struct stack *st, struct tcb *t, uint32_t len, uint
     bool fin = last && fin_is_due(t) && window_room(t) > len;
     uint16_t flags = (uint16_t)((fin ? TH_FIN : 0) | (last && len > 0 ? TH_PSH : 0)); /* MUST-61 */
     seq_t lo = t->snd.nxt;
-    if (len == 0 && !fin)
+    if ((len == 0 && !fin) || !sent_may_add(st, t)) {
+        if (len > 0 || fin)
+            tcp_on_no_memory(st, t);
         return false;
+    }
     int32_t n = segment_send(st, t, lo, len, flags);
     if (n < 0)
         return false;
@@ -151,14 +150,18 @@ static bool send_new_segment(struct stack *st, struct tcb *t, uint32_t len, uint
     t->snd.bytes_sent += (uint32_t)n;
     if ((uint32_t)n % mss != 0)
         t->snd.small_end = seq_add(lo, (uint32_t)n);
-    rtt_on_send(t, t->snd.nxt, st->now_ns);
+    sent_add(st, t, lo, t->snd.nxt);
+    prr_on_sent(t, (uint32_t)n);
     tcp_on_sent(st, t);
     return true;
 }
 
-/* Returns whether it was cwnd that ended it. */
-static bool send_new(struct stack *st, struct tcb *t) {
-    bool cwnd_stops = false;
+struct sent_new {
+    bool any, cwnd_stopped;
+};
+
+static struct sent_new send_new(struct stack *st, struct tcb *t) {
+    bool cwnd_stops = false, any = false;
     uint32_t mss = output_mss(t), max = super_max(st, t, mss);
     if (tcb_outstanding(t) == 0 && t->snd.last_data_ns != 0 && tcb_unsent(t) > 0 &&
         window_room(t) > 0)
@@ -169,17 +172,29 @@ static bool send_new(struct stack *st, struct tcb *t) {
             break;
         if (!send_new_segment(st, t, len, mss))
             break;
+        any = true;
         mss = output_mss(t);
     }
-    return cwnd_stops;
+    return (struct sent_new){any, cwnd_stops};
 }
 
-static void send_last_resort(struct stack *st, struct tcb *t) {
-    struct range r;
-    if (tcb_unsent(t) > 0 || cwnd_room(t) < t->snd.mss || window_room(t) == 0)
-        return;
-    if (loss_last_resort(t, &r))
-        retransmit(st, t, &r);
+bool output_probe_new(struct stack *st, struct tcb *t) {
+    uint32_t mss = output_mss(t), len = u32_min(u32_min(tcb_unsent(t), mss), window_room(t));
+    return len > 0 && send_new_segment(st, t, len, mss);
+}
+
+bool output_probe_last(struct stack *st, struct tcb *t) {
+    struct sent *last = sent_last(t);
+    if (last == NULL || last->flags & SENT_SACKED)
+        return false;
+    uint32_t len = sent_len(last), mss = output_mss(t);
+    if (len > mss) { /* the last segment of a super-segment, which may be a short one */
+        uint32_t tail = len % mss != 0 ? len % mss : mss;
+        struct sent *cut = sent_split(st, t, last, seq_sub(last->hi, tail));
+        last = cut != NULL ? cut : last;
+    }
+    struct range r = {last->lo, last->hi};
+    return retransmit(st, t, &r);
 }
 
 static bool may_send_data(const struct tcb *t) {
@@ -199,13 +214,21 @@ void tcp_output(struct stack *st, struct tcb *t) {
     if (may_send_data(t)) {
         if (!opts_mss_fits(st, t)) { /* another connection has learnt it; IP would refuse ours */
             opts_update_mss(st, t);
-            loss_mark_all(t);
+            loss_mark_all(st, t);
         }
-        send_lost(st, t);
-        bool cwnd_stopped = send_new(st, t);
-        send_last_resort(st, t);
-        cc_on_output(t, scoreboard_pipe(t), cwnd_stopped);
-        tcp_on_output_done(st, t);
+        struct sent_new fresh = {0};
+        if (t->loss.new_first) /* F-RTO, RFC 5682 §2.1 step 2b */
+            fresh = send_new(st, t);
+        if (!t->loss.new_first || seq_le(t->snd.nxt, t->loss.recover)) {
+            t->loss.frto = t->loss.frto && !t->loss.new_first;
+            send_lost(st, t);
+            fresh = send_new(st, t);
+        }
+        t->loss.new_first = false;
+        if (tcb_unsent(t) == 0 && !fresh.cwnd_stopped && t->sent.lost_bytes <= t->sent.rtx_bytes)
+            rate_mark_app_limited(t, scoreboard_pipe(t));
+        cc_on_output(t, scoreboard_pipe(t), fresh.cwnd_stopped);
+        tcp_on_output_done(st, t, fresh.any);
     }
     if (t->ack.now)
         segment_send_ack(st, t);

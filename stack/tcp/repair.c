@@ -37,11 +37,19 @@ static void mark_run(struct stack *st, struct gap_run *r) {
     pool_put(&st->tcp->gaps, r);
 }
 
+static void mark_sent(struct stack *st, struct sent *r) {
+    struct tcb *t = r->owner;
+    if (!pool_owns(&st->tcp->tcbs, t) || t->damaged || t->state == TCPS_CLOSED)
+        pool_put(&st->tcp->sents, r);
+}
+
 void tcp_repair_mark(struct stack *st) {
     struct tcb *t;
     struct gap_run *r;
+    struct sent *sent;
     pool_rebuild(&st->tcp->tcbs);
     pool_rebuild(&st->tcp->gaps);
+    pool_rebuild(&st->tcp->sents);
     POOL_FOREACH (&st->tcp->tcbs, i, t) {
         if (t->state < TCPS_ESTABLISHED || t->state > TCPS_CLOSING) /* died within tcb_alloc */
             pool_put(&st->tcp->tcbs, t);
@@ -50,6 +58,8 @@ void tcp_repair_mark(struct stack *st) {
     }
     POOL_FOREACH (&st->tcp->gaps, i, r)
         mark_run(st, r);
+    POOL_FOREACH (&st->tcp->sents, i, sent)
+        mark_sent(st, sent);
 }
 
 static void clear_derived(struct tcb *t) {
@@ -58,6 +68,7 @@ static void clear_derived(struct tcb *t) {
     TAILQ_INIT(&t->accept_queue);
     t->n_syn = t->n_accept = 0;
     TAILQ_INIT(&t->rcv.gaps);
+    sent_init(t);
     t->rcv.n_gaps = t->rcv.gap_bytes = t->rcv.gap_true_size = 0;
     t->rcv.n_sack = 0;
 }
@@ -132,6 +143,7 @@ static void nudge(struct stack *st, struct tcb *t) {
 void tcp_repair_relink(struct stack *st) {
     struct tcb *t;
     struct gap_run *r;
+    struct sent *sent;
     TAILQ_INIT(&st->tcp->flush);
     TAILQ_INIT(&st->tcp->events);
     TAILQ_INIT(&st->tcp->timewait);
@@ -140,6 +152,8 @@ void tcp_repair_relink(struct stack *st) {
         clear_derived(t);
     POOL_FOREACH (&st->tcp->gaps, i, r)
         gaps_insert(r->owner, r);
+    POOL_FOREACH (&st->tcp->sents, i, sent)
+        sent_relink(sent);
     POOL_FOREACH (&st->tcp->tcbs, i, t)
         relink(st, t);
     POOL_FOREACH (&st->tcp->tcbs, i, t) {

@@ -1,8 +1,9 @@
 /* Round-trip time and retransmission timeout (RFC 6298).
  *
- * One segment at a time is timed by our own clock, to the nanosecond; Karn's rule: never one that
- * was sent again. While segments are being sent again, the echoed timestamp gives a sample in its
- * place (RFC 7323 §4.1), to the millisecond. */
+ * Every ACK of data that was sent once gives a sample by our own clock, from the records of what
+ * was sent; Karn's rule: what was sent again gives none, but then the echoed timestamp does (RFC
+ * 7323 §4.1), to the millisecond. With a sample an ACK the variance would forget too fast, so, as
+ * in Linux, it grows at once and shrinks once a round trip. */
 #include "stack/tcp/tcb.h"
 
 #define RTT_TS_TICK_NS MS_NS
@@ -10,19 +11,42 @@
 void rtt_init(struct tcb *t) {
     memset(&t->rtt, 0, sizeof(t->rtt));
     t->rtt.rto_ns = TCP_RTO_INIT_NS;
+    t->rtt.min_ns = UINT64_MAX;
+    t->rtt.round_end = t->snd.nxt;
+}
+
+static void first_sample(struct tcb *t, uint64_t r) { /* (2.2) */
+    t->rtt.srtt_ns = r;
+    t->rtt.rttvar_ns = t->rtt.dev_ns = t->rtt.dev_max_ns = r / 2;
+    t->rtt.round_end = t->snd.nxt;
+}
+
+static void next_sample(struct tcb *t, uint64_t r) { /* (2.3), alpha = 1/8, beta = 1/4 */
+    uint64_t dev = r > t->rtt.srtt_ns ? r - t->rtt.srtt_ns : t->rtt.srtt_ns - r;
+    if (r < t->rtt.srtt_ns && dev > t->rtt.dev_ns)
+        dev /= 8; /* a path that has become shorter is no reason to wait longer (as in Linux) */
+    t->rtt.dev_ns = t->rtt.dev_ns - t->rtt.dev_ns / 4 + dev / 4;
+    t->rtt.srtt_ns = t->rtt.srtt_ns - t->rtt.srtt_ns / 8 + r / 8;
+    if (t->rtt.dev_ns > t->rtt.dev_max_ns)
+        t->rtt.dev_max_ns = t->rtt.dev_ns;
+    if (t->rtt.dev_max_ns > t->rtt.rttvar_ns)
+        t->rtt.rttvar_ns = t->rtt.dev_max_ns;
+    if (seq_gt(t->snd.una, t->rtt.round_end)) {
+        if (t->rtt.dev_max_ns < t->rtt.rttvar_ns)
+            t->rtt.rttvar_ns -= (t->rtt.rttvar_ns - t->rtt.dev_max_ns) / 4;
+        t->rtt.round_end = t->snd.nxt;
+        t->rtt.dev_max_ns = 0;
+    }
 }
 
 void rtt_sample(struct tcb *t, uint64_t r, uint64_t rto_min_ns) {
-    if (t->rtt.min_ns == 0 || r < t->rtt.min_ns)
-        t->rtt.min_ns = r > 0 ? r : 1;
-    if (t->rtt.srtt_ns == 0) { /* (2.2) */
-        t->rtt.srtt_ns = r > 0 ? r : 1;
-        t->rtt.rttvar_ns = r / 2;
-    } else { /* (2.3), alpha = 1/8, beta = 1/4 */
-        uint64_t dev = r > t->rtt.srtt_ns ? r - t->rtt.srtt_ns : t->rtt.srtt_ns - r;
-        t->rtt.rttvar_ns = t->rtt.rttvar_ns - t->rtt.rttvar_ns / 4 + dev / 4;
-        t->rtt.srtt_ns = t->rtt.srtt_ns - t->rtt.srtt_ns / 8 + r / 8;
-    }
+    r = r > 0 ? r : 1;
+    if (r < t->rtt.min_ns)
+        t->rtt.min_ns = r;
+    if (t->rtt.srtt_ns == 0)
+        first_sample(t, r);
+    else
+        next_sample(t, r);
     /* As in Linux, the lower bound is on the variance term: (2.4) would have 1 s on the whole. */
     uint64_t var = 4 * t->rtt.rttvar_ns;
     t->rtt.rto_ns = t->rtt.srtt_ns + (var > rto_min_ns ? var : rto_min_ns);
@@ -30,32 +54,47 @@ void rtt_sample(struct tcb *t, uint64_t r, uint64_t rto_min_ns) {
         t->rtt.rto_ns = TCP_RTO_MAX_NS;
 }
 
-void rtt_on_send(struct tcb *t, seq_t end, uint64_t now_ns) {
-    if (t->rtt.timing)
-        return;
+/* By the echoed timestamp; 0: none. */
+static uint64_t by_timestamp(struct stack *st, const struct tcb *t, uint32_t tsecr) {
+    int32_t ticks = (int32_t)(ts_now(st, t) - tsecr);
+    if (ticks < 0)
+        return 0;
+    return ticks > 0 ? (uint64_t)ticks * RTT_TS_TICK_NS : RTT_TS_TICK_NS;
+}
+
+void rtt_on_syn(struct tcb *t, uint64_t now_ns) {
     t->rtt.timing = true;
-    t->rtt.timed_end = end;
     t->rtt.timed_ns = now_ns;
 }
 
-void rtt_on_retransmit(struct tcb *t) {
+void rtt_on_syn_again(struct tcb *t) {
     t->rtt.timing = false; /* Karn (MUST-18) */
 }
 
-void rtt_on_ack(struct stack *st, struct tcb *t, seq_t ack, const struct tcp_opts *o) {
+void rtt_on_syn_acked(struct stack *st, struct tcb *t, const struct tcp_opts *o) {
+    uint64_t r = 0;
+    if (t->rtt.timing)
+        r = st->now_ns - t->rtt.timed_ns;
+    else if (t->use_ts && o->has_ts && o->tsecr != 0)
+        r = by_timestamp(st, t, o->tsecr);
+    bool timed = t->rtt.timing;
+    t->rtt.timing = false;
+    if (timed || r != 0)
+        rtt_sample(t, r, st->tcp->cfg.rto_min_ns);
+}
+
+void rtt_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
     uint64_t rto_min_ns = st->tcp->cfg.rto_min_ns;
-    if (t->rtt.timing) {
-        if (seq_lt(ack, t->rtt.timed_end))
-            return;
-        t->rtt.timing = false;
-        rtt_sample(t, st->now_ns - t->rtt.timed_ns, rto_min_ns);
-        return;
+    if (n->first_sent_ns != 0) {
+        n->rs.rtt_ns = st->now_ns - n->last_sent_ns;
+        if (n->rs.rtt_ns < t->rtt.min_ns)
+            t->rtt.min_ns = n->rs.rtt_ns > 0 ? n->rs.rtt_ns : 1;
+        rtt_sample(t, st->now_ns - n->first_sent_ns, rto_min_ns);
+    } else if (n->acked > 0 && n->tsecr_ok) {
+        uint64_t r = by_timestamp(st, t, n->tsecr);
+        if (r != 0)
+            rtt_sample(t, r, rto_min_ns);
     }
-    if (!t->use_ts || !o->has_ts || o->tsecr == 0)
-        return;
-    int32_t ticks = (int32_t)(ts_now(st, t) - o->tsecr);
-    if (ticks >= 0)
-        rtt_sample(t, (uint64_t)ticks * RTT_TS_TICK_NS, rto_min_ns);
 }
 
 void rtt_backoff(struct tcb *t) { /* RFC 6298 (5.5) */

@@ -1,10 +1,9 @@
-/* What the peer has told of data received out of order, and what follows from it: the arithmetic of
- * RFC 6675 over sorted ranges, so every question costs O(log n) or one pass over the ranges (V14).
+/* What the peer has told of data received out of order (RFC 2018, 2883), entered into the records
+ * of what was sent, and what is in flight.
  *
  * Without SACK each duplicate ACK stands for one segment that arrived (as RFC 6582's inflation of
- * cwnd has it), so that the same pipe serves both kinds of connections.
- *
- * Invariant: all ranges lie above snd.una and not above snd.nxt. */
+ * cwnd has it), so that the same pipe serves both kinds of connections. */
+#include "stack/tcp/loss.h"
 #include "stack/tcp/tcb.h"
 
 /* RFC 2018 §5, RFC 2883: a block is believed only within what was sent and not yet acknowledged. */
@@ -22,73 +21,101 @@ static bool is_dsack(const struct seg *s) {
            seq_le(o->sack[0].hi, o->sack[1].hi);
 }
 
-uint32_t scoreboard_update(struct stack *st, struct tcb *t, const struct seg *s, bool *dsack) {
-    const struct tcp_opts *o = &s->h.opt;
+void scoreboard_on_delivered(struct stack *st, struct tcb *t, const struct sent *r, uint32_t bytes,
+                             struct ack_news *n) {
+    if (!(r->flags & SENT_EVER_RTX)) {
+        /* An original that arrived although it was sent before what had arrived: reordering. */
+        if (seq_lt(r->lo, n->high_sacked) && seq_lt(r->lo, n->reordered))
+            n->reordered = r->lo;
+        if (seq_le(r->hi, t->loss.recover))
+            n->original_acked = true;
+        if (!(r->flags & SENT_JOINED)) {
+            if (n->first_sent_ns == 0)
+                n->first_sent_ns = r->sent_ns;
+            n->last_sent_ns = r->sent_ns;
+        }
+    }
+    rack_on_delivered(st, t, r, n->tsecr_ok, n->tsecr);
+    rate_on_delivered(st, t, r, bytes, &n->rs);
+}
+
+/* The part of r within [lo, hi), cut out at multiples of the MSS; NULL: no whole segment of it. */
+static struct sent *cut_out(struct stack *st, struct tcb *t, struct sent *r, seq_t lo, seq_t hi) {
+    uint32_t mss = t->snd.mss, len = sent_len(r), skip = 0, end = len;
+    if (seq_lt(r->lo, lo))
+        skip = ((uint32_t)seq_diff(lo, r->lo) + mss - 1) / mss * mss;
+    if (seq_gt(r->hi, hi))
+        end = (uint32_t)seq_diff(hi, r->lo) / mss * mss;
+    if (skip >= end)
+        return NULL;
+    seq_t first = r->lo;
+    if (skip > 0 && (r = sent_split(st, t, r, seq_add(first, skip))) == NULL)
+        return NULL;
+    if (end < len && sent_split(st, t, r, seq_add(first, end)) == NULL)
+        return NULL;
+    return r;
+}
+
+static uint32_t enter_block(struct stack *st, struct tcb *t, seq_t lo, seq_t hi,
+                            struct ack_news *n) {
     uint32_t added = 0;
-    *dsack = false;
-    if (!t->use_sack || o->nsack == 0)
-        return 0;
-    *dsack = is_dsack(s);
-    for (int i = *dsack; i < o->nsack; i++) {
-        if (!block_is_sane(t, o->sack[i].lo, o->sack[i].hi))
-            continue;
-        int64_t n = ranges_add(&t->loss.sacked, o->sack[i].lo, o->sack[i].hi);
-        if (n < 0)
-            st->ctr.TcpSackFull++; /* RFC 2018: only an advice; what is not kept is sent again */
-        else
-            added += (uint32_t)n;
+    struct sent *r = sent_find(t, lo);
+    while (r != NULL && seq_lt(r->lo, hi)) {
+        if (!(r->flags & SENT_SACKED)) {
+            struct sent *part = cut_out(st, t, r, lo, hi);
+            if (part != NULL) {
+                added += sent_len(part);
+                scoreboard_on_delivered(st, t, part, sent_len(part), n);
+                sent_mark_sacked(t, part);
+                r = sent_join_sacked(st, t, part);
+            }
+        }
+        r = sent_next(r);
     }
     return added;
 }
 
-void scoreboard_on_ack(struct tcb *t) {
-    ranges_trim_below(&t->loss.sacked, t->snd.una);
+void scoreboard_update(struct stack *st, struct tcb *t, const struct seg *s, struct ack_news *n) {
+    const struct tcp_opts *o = &s->h.opt;
+    if (!t->use_sack || o->nsack == 0)
+        return;
+    n->dsack = is_dsack(s);
+    if (n->dsack) {
+        st->ctr.TcpExtTCPDSACKRecv++;
+        n->dsack_range = (struct range){o->sack[0].lo, o->sack[0].hi};
+    }
+    for (int i = n->dsack; i < o->nsack; i++) {
+        if (block_is_sane(t, o->sack[i].lo, o->sack[i].hi))
+            n->sacked += enter_block(st, t, o->sack[i].lo, o->sack[i].hi, n);
+        else if (seq_gt(o->sack[i].hi, t->snd.una)) /* not merely one that has been overtaken */
+            st->ctr.TcpExtTCPSACKDiscard++;
+    }
+}
+
+void scoreboard_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
+    struct sent *r;
+    while ((r = sent_first(t)) != NULL && seq_lt(r->lo, t->snd.una)) {
+        seq_t hi = seq_min(r->hi, t->snd.una);
+        if (!(r->flags & SENT_SACKED))
+            scoreboard_on_delivered(st, t, r, (uint32_t)seq_diff(hi, r->lo), n);
+        sent_trim(st, t, r, t->snd.una);
+    }
+    t->sent.high_sacked = seq_max(t->sent.high_sacked, t->snd.una);
+    t->sent.rtx_hint = seq_max(t->sent.rtx_hint, t->snd.una);
 }
 
 uint32_t scoreboard_sacked(const struct tcb *t) {
     if (t->use_sack)
-        return t->loss.sacked.bytes;
+        return t->sent.sacked_bytes;
     /* At least the segment at snd.una is missing. */
     uint32_t out = tcb_outstanding(t), mss = t->snd.mss;
     uint64_t est = (uint64_t)t->loss.dup_acks * mss;
     return out <= mss ? 0 : est < out - mss ? (uint32_t)est : out - mss;
 }
 
-/* IsLost(S), RFC 6675 §4: DupThresh discontiguous ranges, or more than (DupThresh - 1) * SMSS
- * bytes, have been SACKed above S. Both only grow towards lower S, so there is one boundary. */
-seq_t scoreboard_lost_end(const struct tcb *t) {
-    const struct ranges *s = &t->loss.sacked;
-    uint32_t bytes = 0;
-    for (uint32_t i = s->n; i-- > 0;) {
-        bytes += (uint32_t)seq_diff(s->r[i].hi, s->r[i].lo);
-        if (s->n - i >= TCP_DUP_THRESH || bytes > (TCP_DUP_THRESH - 1) * t->snd.mss)
-            return s->r[i].lo;
-    }
-    return t->snd.una;
-}
-
-static uint32_t unsacked_in(const struct tcb *t, seq_t lo, seq_t hi) {
-    if (seq_ge(lo, hi))
-        return 0;
-    return (uint32_t)seq_diff(hi, lo) - ranges_bytes_in(&t->loss.sacked, lo, hi);
-}
-
-/* SetPipe(), RFC 6675 §4: what is neither SACKed nor lost and not yet sent again. */
+/* SetPipe(), RFC 6675 §4: what is neither SACKed nor lost, and what was sent again. */
 uint32_t scoreboard_pipe(const struct tcb *t) {
-    uint32_t out = tcb_outstanding(t), gone = scoreboard_sacked(t);
-    seq_t lo = seq_max(t->loss.high_rxt, t->snd.una), hi = seq_min(t->loss.lost_end, t->snd.nxt);
-    gone += unsacked_in(t, lo, hi);
+    uint32_t out = tcb_outstanding(t) + t->sent.rtx_bytes;
+    uint32_t gone = scoreboard_sacked(t) + t->sent.lost_bytes;
     return out > gone ? out - gone : 0;
-}
-
-bool scoreboard_next_hole(const struct tcb *t, seq_t lo, seq_t hi, struct range *hole) {
-    const struct range *r;
-    lo = seq_max(lo, t->snd.una);
-    while ((r = ranges_at_or_after(&t->loss.sacked, lo)) != NULL && seq_le(r->lo, lo))
-        lo = r->hi; /* lo was inside it */
-    if (seq_ge(lo, hi))
-        return false;
-    hole->lo = lo;
-    hole->hi = r != NULL ? seq_min(r->lo, hi) : hi;
-    return true;
 }

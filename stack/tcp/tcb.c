@@ -26,12 +26,19 @@ void tcp_config_default(struct tcp_config *cfg) {
         .sack = true,
         .somaxconn = 4096,
         .rto_min_ns = 200 * MS_NS,
+        .recovery = 1,
+        .early_retrans = 3,
+        .frto = 2,
+        .reordering = 3,
+        .max_reordering = 300,
         .msl_timewait_ns = 60 * S_NS,
     };
 }
 
 #define GAP_RUNS_PER_CONN 4u
 #define GAP_RUNS_LEAST    1024u
+#define SENTS_PER_CONN    4u
+#define SENTS_LEAST       8192u
 
 int tcp_init(struct stack *st, const struct tcp_config *cfg) {
     struct tcp *tcp = arena_alloc(&st->arena, sizeof(*tcp), _Alignof(struct tcp));
@@ -46,7 +53,9 @@ int tcp_init(struct stack *st, const struct tcp_config *cfg) {
     TAILQ_INIT(&tcp->timewait);
     uint32_t runs = u32_max(GAP_RUNS_LEAST, GAP_RUNS_PER_CONN * cfg->max_conns);
     if (!pool_init(&tcp->tcbs, &st->arena, sizeof(struct tcb), cfg->max_conns) ||
-        !pool_init(&tcp->gaps, &st->arena, sizeof(struct gap_run), runs))
+        !pool_init(&tcp->gaps, &st->arena, sizeof(struct gap_run), runs) ||
+        !pool_init(&tcp->sents, &st->arena, sizeof(struct sent),
+                   u32_max(SENTS_LEAST, SENTS_PER_CONN * cfg->max_conns)))
         return -ENOMEM;
     return 0;
 }
@@ -79,6 +88,7 @@ struct tcb *tcb_alloc(struct stack *st) {
     TAILQ_INIT(&t->syn_queue);
     TAILQ_INIT(&t->accept_queue);
     TAILQ_INIT(&t->rcv.gaps);
+    sent_init(t);
     timers_init_tcb(t);
     return t;
 }
@@ -166,6 +176,7 @@ void tcb_set_state(struct stack *st, struct tcb *t, enum tcp_state state) {
     if (state == TCPS_TIME_WAIT) { /* nothing will be sent or come any more: keep it small */
         st->ctr.TcpExtTW++;
         stream_clear(&st->chunks, &t->snd.buf);
+        sent_clear(st, t);
         gaps_clear(st, t);
         tcb_list_timewait(st, t);
     }
@@ -179,6 +190,7 @@ void tcb_set_state(struct stack *st, struct tcb *t, enum tcp_state state) {
 void tcb_free_buffers(struct stack *st, struct tcb *t) {
     stream_clear(&st->chunks, &t->snd.buf);
     stream_clear(&st->chunks, &t->rcv.queue);
+    sent_clear(st, t);
     gaps_clear(st, t);
 }
 
@@ -191,6 +203,7 @@ void tcb_finish(struct stack *st, struct tcb *t, int error) {
         t->error = error;
     t->done = true;
     stream_clear(&st->chunks, &t->snd.buf);
+    sent_clear(st, t);
     gaps_clear(st, t);
     if (t->want_flush)
         TAILQ_REMOVE(&st->tcp->flush, t, flush_link);

@@ -12,8 +12,10 @@
  *   input.c    §3.10.7 of RFC 9293, a function per step      listen.c   passive opens, the queues
  *   synsent.c  segments for SYN-SENT                         timewait.c segments for TIME-WAIT
  *   opts.c     negotiation, timestamps, PAWS                 challenge.c RFC 5961, rate limit
- *   ack.c      the ACK field                                 scoreboard.c SACKed ranges, pipe
- *   loss.c     recovery                                      cc.c, cc_reno.c congestion control
+ *   ack.c      the ACK field                                 sent.c     what is outstanding
+ *   scoreboard.c SACK, pipe                                  rack.c     what is lost
+ *   loss.c     recovery; prr.c, undo.c, tlp.c                cc.c, cc_*.c congestion control
+ *   rate.c     delivery rate
  *   recv.c     the receive queue and the window              gaps.c     out-of-order data
  *   ackpolicy.c when an ACK is due                           output.c   what may be sent
  *   segment.c  headers                                       reset.c    RSTs
@@ -32,7 +34,13 @@
 
 #include "stack/base/ranges.h"
 #include "stack/net/flow.h"
+#include "stack/tcp/loss.h"
+#include "stack/tcp/prr.h"
+#include "stack/tcp/rack.h"
+#include "stack/tcp/sent.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tlp.h"
+#include "stack/tcp/undo.h"
 #include "stack/tcp/urgent.h"
 #include "stack/wire/tcp.h"
 
@@ -43,7 +51,6 @@
 #define TCP_MSS_FLOOR       48u /* a peer's smaller MSS counts as this (V14; Linux: tcp_min_snd_mss) */
 #define TCP_WSCALE_MAX      14u        /* RFC 7323 §2.3 */
 #define TCP_INIT_CWND       10u        /* segments, RFC 6928 */
-#define TCP_DUP_THRESH      3u         /* RFC 5681 §3.2 */
 #define TCP_RTO_INIT_NS     (1 * S_NS) /* RFC 6298 (2.1) */
 #define TCP_RTO_MAX_NS      (120 * S_NS)
 #define TCP_DELACK_NS       (40 * MS_NS) /* Linux's TCP_DELACK_MIN; MUST-40 allows 500 ms */
@@ -65,9 +72,6 @@ enum tcb_holder {
     TCB_ACCEPTQ, /* in its listener's accept queue */
     TCB_ORPHAN,  /* nobody: freed when CLOSED */
 };
-
-/* Linux's tcp_ca_state numbers, as TCP_INFO shows them. */
-enum loss_state { LOSS_OPEN = 0, LOSS_DISORDER = 1, LOSS_RECOVERY = 3, LOSS_RTO = 4 };
 
 /* Shutdown bits. */
 enum { SHUT_BIT_RD = 1, SHUT_BIT_WR = 2 };
@@ -179,25 +183,22 @@ struct tcb {
 
     /* ---- round-trip time (rtt.c) ---- */
     struct {
-        uint64_t srtt_ns, rttvar_ns, rto_ns, min_ns;
-        bool timing;     /* one segment is being timed */
-        seq_t timed_end; /* … until this is acknowledged */
+        uint64_t srtt_ns, rttvar_ns, rto_ns;
+        uint64_t min_ns;             /* UINT64_MAX: none yet */
+        uint64_t dev_ns, dev_max_ns; /* mean deviation; the largest in this round trip */
+        seq_t round_end;
+        bool timing; /* the SYN is being timed */
         uint64_t timed_ns;
     } rtt;
 
-    /* ---- loss (loss.c) and congestion (cc.c) ---- */
-    struct {
-        uint8_t state; /* enum loss_state */
-        uint32_t dup_acks;
-        struct ranges sacked;
-        seq_t high_rxt; /* lost bytes below it have been sent again */
-        seq_t lost_end; /* bytes below it that are not SACKed are lost */
-        seq_t recover;  /* RecoveryPoint, or snd.nxt at the last timeout */
-        bool rescue_done;
-        uint32_t backoff; /* timeouts in a row */
-        uint32_t total_retrans;
-        bool force; /* the next segment goes whatever cwnd says (fast retransmit) */
-    } loss;
+    /* ---- loss and congestion ---- */
+    struct sent_queue sent;
+    struct loss loss;
+    struct rack rack;
+    struct tlp tlp;
+    struct prr prr;
+    struct undo undo;
+    struct rate rate;
     struct {
         uint8_t id; /* enum cc_id */
         uint32_t cwnd_bytes, ssthresh_bytes;
@@ -210,6 +211,7 @@ struct tcb {
 
     /* ---- timers (timer.c) ---- */
     struct timer t_rtx, t_persist, t_delack, t_keepalive, t_linger;
+    uint8_t rtx_kind;       /* enum rtx_kind: what t_rtx is set for */
     uint32_t probes;        /* window probes since the last ACK */
     uint32_t probe_backoff; /* … since the window closed */
     uint32_t keepalive_probes;
@@ -226,7 +228,7 @@ struct tcb {
 
 struct tcp {
     struct tcp_config cfg;
-    struct pool tcbs, gaps;
+    struct pool tcbs, gaps, sents;
     struct siphash_key isn_key, ts_key;
     uint64_t accept_no; /* next queued_no */
     struct tcb_queue flush, events;
@@ -345,44 +347,26 @@ bool ack_process(struct stack *st, struct tcb *t, struct seg *s);
 void ack_window_init(struct tcb *t, const struct seg *s);
 
 /* ---- scoreboard.c ---- */
-/* Enters the SACK blocks of a segment; returns the bytes that were new. *dsack: the first block
- * reported a duplicate (RFC 2883). */
-uint32_t scoreboard_update(struct stack *st, struct tcb *t, const struct seg *s, bool *dsack);
-void scoreboard_on_ack(struct tcb *t);
+/* Enters the SACK blocks of a segment, and tells of them in n. */
+void scoreboard_update(struct stack *st, struct tcb *t, const struct seg *s, struct ack_news *n);
+/* snd.una has moved: what is below it is delivered and forgotten. */
+void scoreboard_on_ack(struct stack *st, struct tcb *t, struct ack_news *n);
 /* Bytes at the receiver out of order, by SACK or, without it, by counting duplicates. */
 uint32_t scoreboard_sacked(const struct tcb *t);
-/* Where IsLost() of RFC 6675 ends: what is not SACKed below it counts as lost. */
-seq_t scoreboard_lost_end(const struct tcb *t);
 uint32_t scoreboard_pipe(const struct tcb *t);
-/* The first run of unSACKed bytes in [lo, hi); false: there is none. */
-bool scoreboard_next_hole(const struct tcb *t, seq_t lo, seq_t hi, struct range *hole);
-
-/* ---- loss.c ---- */
-struct ack_news {
-    uint32_t acked;  /* bytes newly acknowledged */
-    uint32_t sacked; /* bytes newly SACKed */
-    bool dup;        /* a duplicate ACK (RFC 5681 §2) */
-    uint32_t flight; /* outstanding before this ACK */
-};
-void loss_on_ack(struct stack *st, struct tcb *t, const struct ack_news *n);
-void loss_on_timeout(struct stack *st, struct tcb *t);
-/* The peer, who had shrunk its window to nothing, takes data again. */
-void loss_on_window_opened(struct tcb *t);
-/* The next run of bytes to be sent again; false: none. */
-bool loss_next_rtx(const struct tcb *t, struct range *r);
-void loss_on_retransmit(struct tcb *t, const struct range *r);
-/* Path MTU has shrunk: everything outstanding is to be sent again. */
-void loss_mark_all(struct tcb *t);
-/* RFC 6675 NextSeg() rules 3 and 4: one segment when nothing else may be sent. */
-bool loss_last_resort(struct tcb *t, struct range *r);
+/* `bytes` of r, which was not SACKed, have arrived. */
+void scoreboard_on_delivered(struct stack *st, struct tcb *t, const struct sent *r, uint32_t bytes,
+                             struct ack_news *n);
 
 /* ---- rtt.c ---- */
 void rtt_init(struct tcb *t);
 void rtt_sample(struct tcb *t, uint64_t rtt_ns, uint64_t rto_min_ns);
-void rtt_on_send(struct tcb *t, seq_t end, uint64_t now_ns);
-void rtt_on_retransmit(struct tcb *t);
-/* May take a sample from an ACK up to `ack`. */
-void rtt_on_ack(struct stack *st, struct tcb *t, seq_t ack, const struct tcp_opts *o);
+/* Only the handshake is timed by hand; data by its records. */
+void rtt_on_syn(struct tcb *t, uint64_t now_ns);
+void rtt_on_syn_again(struct tcb *t);
+void rtt_on_syn_acked(struct stack *st, struct tcb *t, const struct tcp_opts *o);
+/* May take a sample from what an ACK tells (RFC 6298, 7323 §4.1). */
+void rtt_on_ack(struct stack *st, struct tcb *t, struct ack_news *n);
 void rtt_backoff(struct tcb *t);
 
 /* ---- recv.c ---- */
@@ -427,6 +411,9 @@ void ackpolicy_on_sent(struct stack *st, struct tcb *t, bool data);
 /* ---- output.c ---- */
 /* Sends what may be sent, and an ACK if one is due. */
 void tcp_output(struct stack *st, struct tcb *t);
+/* A tail loss probe: a segment of new data, or the last one again. False: there is none to send. */
+bool output_probe_new(struct stack *st, struct tcb *t);
+bool output_probe_last(struct stack *st, struct tcb *t);
 /* Payload bytes of a full segment sent now: snd.mss less the SACK blocks that go with it. */
 uint32_t output_mss(const struct tcb *t);
 
@@ -458,12 +445,16 @@ void challenge_ack(struct stack *st, struct tcb *t);
 void challenge_oow_ack(struct stack *st, struct tcb *t, const struct seg *s);
 
 /* ---- timer.c: events, not deadlines ---- */
+enum rtx_kind { RTX_TIMEOUT, RTX_PROBE, RTX_REORDER };
 void timers_init_tcb(struct tcb *t);
 void tcp_on_state(struct stack *st, struct tcb *t);
-void tcp_on_sent(struct stack *st, struct tcb *t);        /* something that is to be acknowledged */
-void tcp_on_acked(struct stack *st, struct tcb *t);       /* SND.UNA moved */
-void tcp_on_output_done(struct stack *st, struct tcb *t); /* nothing more may be sent now */
-void tcp_on_segment(struct stack *st, struct tcb *t);     /* any acceptable segment came */
+void tcp_on_sent(struct stack *st, struct tcb *t);  /* something that is to be acknowledged */
+void tcp_on_acked(struct stack *st, struct tcb *t); /* SND.UNA moved */
+/* Nothing more may be sent now. fresh: new data has been. */
+void tcp_on_output_done(struct stack *st, struct tcb *t, bool fresh);
+/* RACK waits for `ns` until it calls something lost; 0: it does not wait. */
+void tcp_on_reordering(struct stack *st, struct tcb *t, uint64_t ns);
+void tcp_on_segment(struct stack *st, struct tcb *t); /* any acceptable segment came */
 void tcp_on_ack_delayed(struct stack *st, struct tcb *t);
 void tcp_on_ack_sent(struct stack *st, struct tcb *t);
 void tcp_on_no_memory(struct stack *st, struct tcb *t);

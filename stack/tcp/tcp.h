@@ -40,10 +40,16 @@ struct tcp_config {
     uint32_t wmem_default, wmem_max; /* tcp_wmem: 16 KiB grows to 4 MiB; here the buffer's cap */
     bool window_scaling, timestamps, sack; /* all on */
     uint32_t somaxconn;                    /* net.core.somaxconn 4096 */
-    bool stdurg;         /* tcp_stdurg 0: the pointer points behind the urgent byte (MUST-62) */
-    uint64_t rto_min_ns; /* 200 ms */
+    bool stdurg;             /* tcp_stdurg 0: the pointer points behind the urgent byte (MUST-62) */
+    uint64_t rto_min_ns;     /* 200 ms */
+    uint32_t recovery;       /* tcp_recovery 1: enum recovery_bit; RACK itself cannot be off */
+    uint32_t early_retrans;  /* tcp_early_retrans 3: tail loss probes; 0: none */
+    uint32_t frto;           /* tcp_frto 2 */
+    uint32_t reordering;     /* tcp_reordering 3, segments */
+    uint32_t max_reordering; /* tcp_max_reordering 300 */
     uint64_t msl_timewait_ns; /* 60 s */
 };
+enum recovery_bit { RACK_STATIC_WINDOW = 2, RACK_NO_DUPTHRESH = 4 };
 void tcp_config_default(struct tcp_config *cfg);
 
 /* Options that a program can set; the sock layer translates setsockopt into these. Copied from a

@@ -1,7 +1,8 @@
 /* All deadlines of TCP. The other files tell what happened (tcp_on_…); only here is it known what
  * that means in time.
  *
- *   t_rtx        while anything is unacknowledged: SYN, data, FIN (RFC 6298)
+ *   t_rtx        while anything is unacknowledged: SYN, data, FIN. rtx_kind says what for: the
+ *                timeout (RFC 6298), a tail loss probe, or RACK's wait for reordering (RFC 8985)
  *   t_persist    while nothing is, and something waits: a zero window (RFC 9293 §3.8.6.1), or a
  *                small segment held back by cork or SWS avoidance
  *   t_delack     an ACK is owed; or memory was out, and output is to be tried again
@@ -61,12 +62,34 @@ static uint64_t fin_wait_ns(struct stack *st, const struct tcb *t) {
 }
 
 /* The retransmission timer; never later than the user's own timeout. */
-static void arm_rtx(struct stack *st, struct tcb *t) {
-    uint64_t ns = t->rtt.rto_ns, user = user_timeout_ns(t);
-    uint64_t waited = st->now_ns - t->snd.una_ns;
+static void arm_rto(struct stack *st, struct tcb *t, uint64_t ns) {
+    uint64_t user = user_timeout_ns(t), waited = st->now_ns - t->snd.una_ns;
     if (user != 0 && t->loss.backoff > 0)
         ns = waited >= user ? 1 : ns < user - waited ? ns : user - waited;
+    t->rtx_kind = RTX_TIMEOUT;
     set_in(st, &t->t_rtx, ns);
+}
+
+static void arm_rtx(struct stack *st, struct tcb *t) {
+    arm_rto(st, t, t->rtt.rto_ns);
+}
+
+/* What is left of the timeout where another kind was set meanwhile: it counts from when the head
+ * was sent. */
+static uint64_t rto_left_ns(struct stack *st, const struct tcb *t) {
+    const struct sent *head = sent_first(t);
+    uint64_t due = (head != NULL ? head->sent_ns : st->now_ns) + t->rtt.rto_ns;
+    return due > st->now_ns ? due - st->now_ns : 1;
+}
+
+/* A probe, if one may be due before the timeout. */
+static bool arm_probe(struct stack *st, struct tcb *t, uint64_t rto_left) {
+    uint64_t ns = tlp_timeout_ns(st, t, rto_left);
+    if (ns == 0 || !tcb_is_synchronized(t))
+        return false;
+    t->rtx_kind = RTX_PROBE;
+    set_in(st, &t->t_rtx, ns);
+    return true;
 }
 
 /* ---- events ---- */
@@ -110,15 +133,27 @@ void tcp_on_sent(struct stack *st, struct tcb *t) {
 }
 
 void tcp_on_acked(struct stack *st, struct tcb *t) {
+    bool reorder = t->rtx_kind == RTX_REORDER && timer_is_set(&t->t_rtx);
     t->snd.una_ns = st->now_ns;
     if (tcb_outstanding(t) == 0)
         timer_stop(&st->timers, &t->t_rtx); /* (5.2) */
-    else
+    else if (!reorder && !arm_probe(st, t, t->rtt.rto_ns))
         arm_rtx(st, t); /* (5.3) */
 }
 
+void tcp_on_reordering(struct stack *st, struct tcb *t, uint64_t ns) {
+    if (ns != 0) {
+        t->rtx_kind = RTX_REORDER;
+        set_in(st, &t->t_rtx, ns);
+    } else if (t->rtx_kind == RTX_REORDER && timer_is_set(&t->t_rtx) && tcb_outstanding(t) > 0) {
+        arm_rto(st, t, rto_left_ns(st, t));
+    }
+}
+
 /* Something waits while nothing is outstanding whose ACK could set it free. */
-void tcp_on_output_done(struct stack *st, struct tcb *t) {
+void tcp_on_output_done(struct stack *st, struct tcb *t, bool fresh) {
+    if (fresh && t->rtx_kind != RTX_REORDER)
+        (void)arm_probe(st, t, rto_left_ns(st, t));
     bool waits = tcb_unsent(t) > 0 || (t->snd.fin_queued && !tcb_fin_sent(t));
     if (!waits || tcb_outstanding(t) > 0 || t->nomem) {
         timer_stop(&st->timers, &t->t_persist);
@@ -182,7 +217,7 @@ static void handshake_timeout(struct stack *st, struct tcb *t) {
     t->loss.backoff++;
     t->loss.total_retrans++;
     st->ctr.TcpRetransSegs++;
-    rtt_on_retransmit(t);
+    rtt_on_syn_again(t);
     rtt_backoff(t);
     segment_send_syn(st, t);
     arm_rtx(st, t);
@@ -203,6 +238,19 @@ static bool is_hopeless(struct stack *st, const struct tcb *t) {
     return waited >= tcp_timeout_model(st->tcp->cfg.rto_min_ns, st->tcp->cfg.retries2);
 }
 
+static void probe_timeout(struct stack *st, struct tcb *t) {
+    (void)tlp_send(st, t);
+    arm_rto(st, t, t->rtt.rto_ns); /* RFC 8985 §7.3: anew, from the probe on */
+}
+
+static void reorder_timeout(struct stack *st, struct tcb *t) {
+    t->rtx_kind = RTX_TIMEOUT;
+    loss_on_reorder_timeout(st, t);
+    if (t->rtx_kind != RTX_REORDER)
+        arm_rto(st, t, rto_left_ns(st, t));
+    tcp_output(st, t);
+}
+
 static void rtx_timeout(struct stack *st, struct tcb *t) {
     if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD) {
         handshake_timeout(st, t);
@@ -210,6 +258,14 @@ static void rtx_timeout(struct stack *st, struct tcb *t) {
     }
     if (tcb_outstanding(t) == 0)
         return;
+    if (t->rtx_kind == RTX_PROBE) {
+        probe_timeout(st, t);
+        return;
+    }
+    if (t->rtx_kind == RTX_REORDER) {
+        reorder_timeout(st, t);
+        return;
+    }
     if (is_hopeless(st, t)) {
         give_up(st, t);
         return;

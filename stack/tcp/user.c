@@ -19,18 +19,19 @@ void tcb_start(struct stack *st, struct tcb *t) {
     seq_t iss = isn_choose(st, t);
     t->snd.iss = t->snd.una = t->snd.small_end = iss;
     t->snd.nxt = t->snd.buf_seq = seq_add(iss, 1);
-    t->loss.recover = t->loss.high_rxt = t->loss.lost_end = iss;
     t->cc.id = CC_RENO;
     rtt_init(t);
+    loss_init(t);
+    sent_init(t);
 }
 
 void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
     t->snd.una = s->h.ack;
-    rtt_on_ack(st, t, s->h.ack, &s->h.opt);
+    rtt_on_syn_acked(st, t, &s->h.opt);
     tcp_on_acked(st, t);
-    t->loss.backoff = 0;
-    t->loss.recover = t->snd.iss; /* RFC 6582 §3.2 step 1: before anything that can be lost */
-    t->loss.high_rxt = t->loss.lost_end = t->snd.una;
+    loss_init(t);
+    sent_init(t);
+    rack_init(st, t);
     t->snd.last_ack_ns = t->rcv.last_ns = t->rcv.grow_start_ns = st->now_ns;
     cc_init(t);
     if (t->loss.total_retrans >
@@ -55,6 +56,9 @@ static void renew(struct stack *st, struct tcb *t) {
     memset(&t->rcv, 0, sizeof(t->rcv));
     memset(&t->ack, 0, sizeof(t->ack));
     memset(&t->loss, 0, sizeof(t->loss));
+    memset(&t->tlp, 0, sizeof(t->tlp));
+    memset(&t->undo, 0, sizeof(t->undo));
+    memset(&t->rate, 0, sizeof(t->rate));
     memset(&t->cc, 0, sizeof(t->cc));
     memset(&t->urgent, 0, sizeof(t->urgent));
     TAILQ_INIT(&t->rcv.gaps);
@@ -116,7 +120,7 @@ int tcp_connect(struct stack *st, struct tcb *t, const struct endpoint *remote) 
     tcb_insert_flow(st, t);
     st->ctr.TcpActiveOpens++;
     err = segment_send_syn(st, t);
-    rtt_on_send(t, t->snd.nxt, st->now_ns);
+    rtt_on_syn(t, st->now_ns);
     tcp_on_sent(st, t);
     if (err == -EHOSTUNREACH || err == -ENETUNREACH)
         tcb_finish(st, t, 0);

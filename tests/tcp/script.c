@@ -31,6 +31,7 @@ struct sent {
 };
 
 struct stack_config t_cfg;
+double t_rtt_ms;
 
 static struct {
     struct link link;
@@ -220,6 +221,7 @@ void after(double ms) {
 
 void t_setup(void) {
     memset(&t, 0, sizeof(t));
+    t_rtt_ms = 0;
     stack_config_default(&t_cfg, 1);
     t_cfg.net.mac = local_mac;
     t_cfg.net.mtu = 1500;
@@ -657,6 +659,7 @@ void t_established(const char *peer_options, unsigned win) {
         t_listen();
     in("S 0:0(0) win %u <%s>", win, peer_options);
     out("S. 0:0(0) ack 1");
+    after(t_rtt_ms);
     const char *ts = strstr(peer_options, "TS val") != NULL ? " <nop,nop,TS val 101 ecr last>" : "";
     in(". 1:1(0) ack 1 win %u%s", win, ts);
     t_accept();
@@ -666,6 +669,7 @@ void t_established(const char *peer_options, unsigned win) {
 void t_connected(const char *peer_options, unsigned win) {
     t_connect();
     out("S 0:0(0)");
+    after(t_rtt_ms);
     in("S. 0:0(0) ack 1 win %u <%s>", win, peer_options);
     out(". 1:1(0) ack 1");
     cr_assert(t_connect_again() == 0);

@@ -95,9 +95,11 @@ Test(loss, rfc6582_a_partial_ack_repeats_the_next_hole) {
 }
 
 Test(loss, rfc6675_only_the_holes_are_repeated) {
+    t_rtt_ms = 20;
     t_established("mss 1000,nop,nop,sackOK", 65535);
     t_send(8000);
     t_skip();
+    after(20);
     in(". 1:1(0) ack 1 win 65535 <nop,nop,sack 1001:2001>");
     in(". 1:1(0) ack 1 win 65535 <nop,nop,sack 1001:3001>");
     expect_none();

@@ -35,8 +35,10 @@ FX struct tcb *tu_tcb(struct stack *st) {
     t->snd.una = t->snd.nxt = t->snd.buf_seq = t->snd.small_end = seq(TU_SND);
     t->snd.mss = TU_MSS;
     t->snd.wnd = t->snd.max_wnd = 1u << 20;
-    t->loss.recover = t->snd.iss;
-    t->loss.high_rxt = t->loss.lost_end = t->snd.una;
+    loss_init(t);
+    sent_init(t);
+    rtt_init(t);
+    rack_init(st, t);
     t->rcv.nxt = t->rcv.acked = t->rcv.copied = seq(TU_RCV);
     t->rcv.limit = 65536;
     t->rcv.adv = seq_add(t->rcv.nxt, 65536);
@@ -46,15 +48,25 @@ FX struct tcb *tu_tcb(struct stack *st) {
     return t;
 }
 
-/* `n` bytes were sent; nobody looks at them. */
+/* `n` bytes were sent now, as one (super-)segment; nobody looks at them. */
 FX void tu_sent(struct stack *st, struct tcb *t, uint32_t n) {
     static uint8_t zeros[65536];
+    seq_t lo = t->snd.nxt;
     while (n > 0) {
         uint32_t piece = u32_min(n, sizeof(zeros));
         struct iovec iov = {zeros, piece};
         cr_assert_eq(stream_append(&st->chunks, &t->snd.buf, &iov, 1, 0, piece), piece);
         t->snd.nxt = seq_add(t->snd.nxt, piece);
         n -= piece;
+    }
+    sent_add(st, t, lo, t->snd.nxt);
+}
+
+/* `segs` full segments were sent one by one, a nanosecond apart. */
+FX void tu_sent_segs(struct stack *st, struct tcb *t, uint32_t segs) {
+    for (; segs > 0; segs--) {
+        st->now_ns++;
+        tu_sent(st, t, TU_MSS);
     }
 }
 
@@ -86,6 +98,7 @@ FX void tu_end(struct stack *st, struct tcb *t) {
     tcp_close(st, t);
     cr_assert_eq(st->tcp->tcbs.n_used, 0);
     cr_assert_eq(st->tcp->gaps.n_used, 0);
+    cr_assert_eq(st->tcp->sents.n_used, 0);
     fx_check_empty(st);
     fx_free(st);
 }

@@ -39,29 +39,64 @@ Test(tcp_rtt, backoff_doubles_up_to_120_s) { /* (5.5), (2.5) */
     cr_assert_eq(t.rtt.rto_ns, 120 * SEC);
 }
 
+/* The ACK of `bytes` after `ns`. */
+static void acked(struct stack *st, struct tcb *t, uint32_t bytes, uint64_t ns, uint32_t tsecr) {
+    struct ack_news n = {.acked = bytes,
+                         .reordered = t->snd.nxt,
+                         .high_sacked = t->snd.una,
+                         .tsecr_ok = tsecr != 0,
+                         .tsecr = tsecr};
+    st->now_ns += ns;
+    t->snd.una = seq_add(t->snd.una, bytes);
+    scoreboard_on_ack(st, t, &n);
+    rtt_on_ack(st, t, &n);
+    t->snd.buf_seq = t->snd.una;
+    stream_consume(&st->chunks, &t->snd.buf, bytes);
+}
+
 Test(tcp_rtt, karn_what_was_sent_again_is_not_timed) { /* MUST-18 */
     struct stack *st = tu_stack();
     struct tcb *t = tu_tcb(st);
-    struct tcp_opts none = {0};
-    rtt_on_send(t, seq_add(t->snd.una, 100), st->now_ns);
-    rtt_on_retransmit(t);
-    st->now_ns += 50 * MS;
-    rtt_on_ack(st, t, seq_add(t->snd.una, 100), &none);
+    tu_sent(st, t, 100);
+    sent_mark_resent(st, t, sent_first(t));
+    acked(st, t, 100, 50 * MS, 0);
     cr_assert_eq(t->rtt.srtt_ns, 0);
     tu_end(st, t);
 }
 
-Test(tcp_rtt, only_the_ack_of_the_timed_segment_counts) {
+Test(tcp_rtt, rfc7323_but_an_echoed_timestamp_times_it) {
     struct stack *st = tu_stack();
     struct tcb *t = tu_tcb(st);
-    struct tcp_opts none = {0};
-    rtt_on_send(t, seq_add(t->snd.una, 300), st->now_ns);
-    rtt_on_send(t, seq_add(t->snd.una, 600), st->now_ns + 5 * MS); /* one at a time */
-    st->now_ns += 10 * MS;
-    rtt_on_ack(st, t, seq_add(t->snd.una, 299), &none);
-    cr_assert_eq(t->rtt.srtt_ns, 0);
-    rtt_on_ack(st, t, seq_add(t->snd.una, 300), &none); /* beyond 2^32 */
-    cr_assert_eq(t->rtt.srtt_ns, 10 * MS);
+    t->use_ts = true;
+    uint32_t ts = ts_now(st, t);
+    tu_sent(st, t, 100);
+    sent_mark_resent(st, t, sent_first(t));
+    acked(st, t, 100, 50 * MS, ts);
+    cr_assert_eq(t->rtt.srtt_ns, 50 * MS);
+    tu_end(st, t);
+}
+
+Test(tcp_rtt, an_ack_of_many_is_timed_by_the_oldest) {
+    struct stack *st = tu_stack();
+    struct tcb *t = tu_tcb(st);
+    tu_sent(st, t, 300);
+    st->now_ns += 5 * MS;
+    tu_sent(st, t, 300); /* beyond 2^32 */
+    acked(st, t, 600, 10 * MS, 0);
+    cr_assert_eq(t->rtt.srtt_ns, 15 * MS);
+    cr_assert_eq(t->rtt.min_ns, 10 * MS, "the path itself took no longer than that");
+    tu_end(st, t);
+}
+
+Test(tcp_rtt, the_variance_shrinks_once_a_round_trip) {
+    struct stack *st = tu_stack();
+    struct tcb *t = tu_tcb(st);
+    for (int i = 0; i < 4; i++)
+        tu_sent(st, t, 100);
+    acked(st, t, 100, 100 * MS, 0);
+    for (int i = 0; i < 3; i++)
+        acked(st, t, 100, 0, 0);
+    cr_assert_eq(t->rtt.rttvar_ns, 50 * MS);
     tu_end(st, t);
 }
 
