@@ -82,6 +82,7 @@ Test(tcp_urgent, a_pointer_beyond_16_bits_waits_until_the_field_can_hold_it) {
     urgent_on_ack(t, seq(TU_SND + 200000));
     cr_assert_not(t->urgent.sending);
     t->snd.una = t->snd.nxt;
+    sent_clear(st, t);
     stream_clear(&st->chunks, &t->snd.buf);
     t->snd.buf_seq = t->snd.una;
     tu_end(st, t);
