@@ -123,7 +123,7 @@ static void fill_loss(const struct tcb *t, struct tcp_info *i) {
     i->tcpi_delivered = segs(t, (uint32_t)t->rate.delivered);
     if (t->rate.last_interval_ns != 0)
         i->tcpi_delivery_rate =
-            (uint64_t)((unsigned __int128)t->rate.last_delivered * S_NS / t->rate.last_interval_ns);
+            t->rate.last_delivered * S_NS / t->rate.last_interval_ns; /* a window: 2^30 at most */
     i->tcpi_delivery_rate_app_limited = t->rate.last_app_limited;
 }
 
