@@ -41,7 +41,7 @@ case_exit_bash() {
 bystander() {
     spawn echo "${SERVER[@]}" "${KIT[@]}" echo 5001
     heard echo.out ready
-    spawn bystander "${CLIENT[@]}" "${KIT[@]}" pingpong "$ADDR" 5001
+    spawn bystander "${CLIENT[@]}" "${KIT[@]}" pingpong "$ADDR" 5001 "${PID[echo]}"
     heard bystander.out going
 }
 mark() {
@@ -72,7 +72,7 @@ case_kill_client_sending() {
     spawn client "${CLIENT[@]}" "${KIT[@]}" blast "$ADDR" 5000
     heard sink.out going
     mark
-    kill -KILL "${PID[client]}"
+    slay client
     # What was in its send buffer still arrives, then a FIN, as after any close.
     ends sink 0 5
     learnt sink client_is_ours
@@ -86,7 +86,7 @@ case_kill_client_receiving() {
     spawn client "${CLIENT[@]}" "${KIT[@]}" fetch "$ADDR" 5000
     heard client.out going
     mark
-    kill -KILL "${PID[client]}"
+    slay client
     # Data unread, and more coming to nobody: a RST.
     ends server 0 5
     grep -qE "ended (ECONNRESET|EPIPE)" "$T/server.out" || fail "$(cat "$T/server.out")"
@@ -100,7 +100,7 @@ case_kill_server_sending() {
     spawn client "${CLIENT[@]}" "${KIT[@]}" fetch "$ADDR" 5000
     heard client.out going
     mark
-    kill -KILL "${PID[server]}"
+    slay server
     ends client 0 5
     learnt client server_is_ours
     port_is_free
@@ -114,7 +114,7 @@ case_kill_server_receiving() {
     spawn client "${CLIENT[@]}" "${KIT[@]}" blast "$ADDR" 5000
     heard sink.out going
     mark
-    kill -KILL "${PID[sink]}"
+    slay sink
     ends client 0 5
     grep -qE "ended (ECONNRESET|EPIPE)" "$T/client.out" || fail "$(cat "$T/client.out")"
     port_is_free
@@ -138,13 +138,12 @@ case_kill_again_and_again() {
         spawn client "${CLIENT[@]}" "${KIT[@]}" blast "$ADDR" 5000
         heard sink.out going
         if [ $((i % 2)) = 0 ]; then
-            kill -KILL "${PID[client]}"
+            slay client
             ends sink 0 5
         else
-            kill -KILL "${PID[sink]}"
+            slay sink
             ends client 0 5
         fi
-        unset "PID[sink]" "PID[client]"
     done
     bystander_went_on
 }
@@ -155,7 +154,7 @@ kill_keeper() { # host0|host1
     keeper=$(keepers "$1")
     [ "$(wc -w <<<"$keeper")" = 1 ] || fail "not one keeper on $1: '$keeper'"
     kill -KILL "$keeper"
-    await 5 gone "$keeper" || fail "the keeper lives on"
+    await 60 gone "$keeper" || fail "the keeper lives on" # 60: see slay
 }
 case_kill_keeper_client() { killed_keeper "$CLIENT_HOST"; }
 case_kill_keeper_server() { killed_keeper host1; }
@@ -191,7 +190,7 @@ stopped() {
         kill -CONT "${PID[$1]}"
     done
     bystander_went_on
-    kill -KILL "${PID[client]}"
+    slay client
     ends sink 0 10
     says sink.out "ended EOF" || fail "$(cat "$T/sink.out")"
 }

@@ -147,8 +147,7 @@ case_eaddrinuse() {
     spawn second "${SERVER[@]}" "${KIT[@]}" bind-only 5000
     ends second 1
     says second.err EADDRINUSE || fail "the second was not told EADDRINUSE"
-    kill -KILL "${PID[first]}"
-    status first
+    slay first
     spawn third "${SERVER[@]}" "${KIT[@]}" bind-only 5000
     ends third 0
     says third.out ready || fail "the dead program's port is not free"

@@ -22,7 +22,7 @@ case_gone_at_the_end() {
     spawn server "${SERVER[@]}" "${KIT[@]}" echo 5000
     heard server.out ready
     ! ours || one_keeper || fail "not one keeper: $(keepers host1)"
-    kill -KILL "${PID[server]}"
+    slay server
     await 5 no_keeper host1 || fail "the keeper stays although nothing is left"
     # And the next program has one again.
     spawn server "${SERVER[@]}" "${KIT[@]}" echo 5000

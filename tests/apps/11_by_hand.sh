@@ -52,7 +52,7 @@ case_take_over() {
         ip -n "$LABNAME-host0" neigh show 10.0.0.2 | tee "$T/neigh"
         grep -q "$mac" "$T/neigh" && fail "the kernel answered ARP with the interface's own MAC"
     fi
-    kill -KILL "${PID[server]}"
+    slay server
     await 70 no_keeper host1 || fail "the keeper stays"
     [ "$(arp_settings)" = "$before" ] || fail "the kernel's ARP is not restored: $(arp_settings)"
 }

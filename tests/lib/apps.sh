@@ -37,8 +37,21 @@ fail() {
         echo "--- ${f##*/}, $(stat -c %s "$f") bytes"
         if grep -qI . "$f"; then tail -c 1500 "$f" | tail -n 12; fi
     done
-    [ -z "${KEEP_LAB:-}" ] || "$RUN" --lab "$LABNAME" lab status
+    describe
     exit 1
+}
+
+# What a failure looked like from below: where the programs are, what the stacks know.
+describe() {
+    local name host
+    for name in "${!PID[@]}"; do
+        echo "--- $name: $(cut -d' ' -f1-3 "/proc/${PID[$name]}/stat" 2>/dev/null || echo gone)" \
+            "$(cat "/proc/${PID[$name]}/wchan" 2>/dev/null)"
+    done
+    for host in host0 host1; do
+        [ -z "$(keepers "$host" 2>/dev/null)" ] ||
+            timeout 5 ip netns exec "$LABNAME-$host" "$ROOT/libshim.so" status | head -n 60
+    done
 }
 
 # A tool that a case uses, and its Debian package: installed if missing, so that no test passes or
@@ -55,12 +68,13 @@ need() {
     command -v "$1" >/dev/null || fail "$1 (package $2) is missing and cannot be installed"
 }
 
-# await SECONDS CMD…: until CMD succeeds.
+# await SECONDS CMD…: until CMD succeeds. It is asked ten times a second at least, so that a machine
+# which stood still meanwhile (a virtual one) gives the programs their time all the same.
 await() {
-    local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000)) tries=$(($1 * 10))
     shift
     until "$@"; do
-        [ "${EPOCHREALTIME/./}" -lt $deadline ] || return 1
+        [ $((tries--)) -gt 0 ] || [ "${EPOCHREALTIME/./}" -lt $deadline ] || return 1
         sleep 0.01
     done
 }
@@ -104,6 +118,15 @@ zombie_or_gone() {
 ends() {
     status "$1" "${3:-10}"
     [ $STATUS = "$2" ] || fail "$1 ended with status $STATUS, not $2"
+}
+# kill -9, and its end: a process that is the last one in its mount namespace (`ip netns exec` makes
+# one) waits on its way out for the kernel's RCU, its sockets still open, which takes seconds on a
+# busy machine. Kernel TCP tells the peer no earlier; what a test times begins here.
+slay() { # NAME
+    kill -KILL "${PID[$1]}" || fail "$1 has gone"
+    await 60 zombie_or_gone "${PID[$1]}" || fail "$1 survives kill -9"
+    wait "${PID[$1]}" 2>/dev/null
+    unset "PID[$1]"
 }
 sleeping() { [[ $(cat "/proc/$1/stat" 2>/dev/null) == *") S "* ]]; }
 
