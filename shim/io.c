@@ -64,10 +64,20 @@ static ssize_t send_once(int fd, struct sock *so, const struct msghdr *msg, int 
     if (h == NULL)
         return -errno;
     ssize_t r = 0;
-    if (moved == 0 || !(sock_ready(h->st, so) & (POLLERR | POLLHUP)))
+    if (moved == 0 || !(sock_call_ready(h->st, so) & (POLLERR | POLLHUP)))
         r = sock_send(h->st, so, msg, flags);
     host_leave(h);
     return r;
+}
+
+/* What is asked of the whole is asked of one piece: the last byte is urgent (RFC 9293 §3.8.5) and
+ * ends a record; a MSG_ZEROCOPY call has one completion. */
+static int flags_of_part(int flags, bool first, bool last) {
+    if (!last)
+        flags = (flags & ~(MSG_OOB | MSG_EOR)) | SOCK_SEND_PART;
+    if (!first)
+        flags &= ~MSG_ZEROCOPY;
+    return flags;
 }
 
 static ssize_t send_stream(int fd, struct sock *so, const struct msghdr *msg, int flags,
@@ -82,8 +92,7 @@ static ssize_t send_stream(int fd, struct sock *so, const struct msghdr *msg, in
         part.msg_iov = win;
         part.msg_iovlen = (size_t)iov_window(win, msg, moved);
         size_t len = iov_len(win, (int)part.msg_iovlen);
-        /* Urgent is the last byte of the whole (RFC 9293 §3.8.5). */
-        int part_flags = moved + len < total ? flags & ~MSG_OOB : flags;
+        int part_flags = flags_of_part(flags, moved == 0, moved + len == total);
         r = send_once(fd, so, &part, part_flags, moved);
         if (r > 0) {
             moved += (size_t)r;
@@ -116,7 +125,7 @@ ssize_t io_send(int fd, struct sock *so, const struct msghdr *msg, int flags) {
     if (total < 0)
         return total;
     bool stream = sock_type(so) == SOCK_STREAM;
-    int core_flags = flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL);
+    int core_flags = flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | SOCK_SEND_PART);
     ssize_t r = stream
                     ? send_stream(fd, so, msg, core_flags | (flags & MSG_DONTWAIT), (size_t)total)
                     : send_datagram(fd, so, msg, core_flags | (flags & MSG_DONTWAIT));
@@ -131,6 +140,12 @@ ssize_t io_send_buf(int fd, struct sock *so, const void *buf, size_t len, int fl
     return io_send(fd, so, &msg, flags);
 }
 
+static uint64_t wall_now(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 /* One piece, under the lock. With bytes `moved` already, takes only what is there: an error or the
  * end is left for the next call (0: stop here, -EAGAIN: nothing there now). */
 static ssize_t recv_once(int fd, struct sock *so, struct msghdr *msg, int flags, size_t moved) {
@@ -143,13 +158,15 @@ static ssize_t recv_once(int fd, struct sock *so, struct msghdr *msg, int flags,
     int at_mark = 0; /* a read ends at the urgent mark, whatever it was to wait for */
     if (moved > 0 && sock_ioctl(h->st, so, SIOCATMARK, &at_mark) < 0)
         at_mark = 0;
+    if (sock_wants_times(so))
+        stack_set_wall(h->st, wall_now(), h->st->now_ns);
     ssize_t r;
     if (at_mark)
         r = 0;
     else if (avail > 0)
         r = sock_recv(h->st, so, msg, flags);
     else
-        r = sock_ready(h->st, so) & (POLLERR | POLLHUP | POLLRDHUP) ? 0 : -EAGAIN;
+        r = sock_call_ready(h->st, so) & (POLLERR | POLLHUP | POLLRDHUP) ? 0 : -EAGAIN;
     host_leave(h);
     return r;
 }

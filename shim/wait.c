@@ -89,7 +89,8 @@ static int ask(struct host *h, struct wait_for *wf) {
     case FOR_SOCK:
         if (sock_refs(h->st, wf->so, h->proc) == 0)
             return -EBADF;
-        return wf->events != 0 && (sock_ready(h->st, wf->so) & (wf->events | POLL_ALWAYS)) != 0;
+        return wf->events != 0 &&
+               (sock_call_ready(h->st, wf->so) & (wf->events | POLL_ALWAYS)) != 0;
     case FOR_POLL:
         return poll_socks_ready(h, wf);
     case FOR_SET:

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "stack/net/errq.h"
 #include "stack/wire/icmp4.h"
 
 #define SETTLE_ROUNDS   64     /* of flush and loopback in one go */
@@ -39,6 +40,7 @@ void stack_config_default(struct stack_config *cfg, int scale) {
         cfg->max_large_chunks = 16384;
         cfg->max_udp = 16384;
         cfg->max_dgrams = 65536;
+        cfg->max_errmsgs = 16384;
         return;
     }
     cfg->tcp.max_conns = 256;
@@ -55,6 +57,7 @@ void stack_config_default(struct stack_config *cfg, int scale) {
     cfg->max_large_chunks = 64;
     cfg->max_udp = 64;
     cfg->max_dgrams = 256;
+    cfg->max_errmsgs = 512;
 }
 
 static uint32_t timers_wanted(const struct stack_config *cfg) {
@@ -69,6 +72,7 @@ size_t stack_mem_size(const struct stack_config *cfg) {
     size += (size_t)cfg->max_large_chunks * (CHUNK_LARGE_SIZE + POOL_OVERHEAD);
     size += (size_t)timers_wanted(cfg) * sizeof(struct timer *);
     size += net_mem_size(&cfg->net) + udp_mem_size(cfg->max_udp, cfg->max_dgrams);
+    size += errq_mem_size(cfg->max_errmsgs);
     size += (size_t)cfg->tcp.max_conns * TCB_SIZE_BOUND + TCP_FIXED_BOUND;
     size += sock_mem_size(&cfg->sock);
     return (size + 4095) & ~(size_t)4095;
@@ -92,8 +96,9 @@ struct stack *stack_init(void *mem, size_t size, const struct stack_config *cfg,
         !chunk_pools_init(&st->chunks, a, cfg->max_small_chunks, cfg->max_large_chunks) ||
         !timers_init(&st->timers, a, timers_wanted(cfg)))
         return NULL;
-    if (net_init(st, &cfg->net) != 0 || udp_init(st, cfg->max_udp, cfg->max_dgrams) != 0 ||
-        tcp_init(st, &cfg->tcp) != 0 || sock_init(st, &cfg->sock) != 0)
+    if (net_init(st, &cfg->net) != 0 || errq_pool_init(st, cfg->max_errmsgs) != 0 ||
+        udp_init(st, cfg->max_udp, cfg->max_dgrams) != 0 || tcp_init(st, &cfg->tcp) != 0 ||
+        sock_init(st, &cfg->sock) != 0)
         return NULL;
     return st;
 }
@@ -258,6 +263,10 @@ uint64_t stack_flush(struct stack *st, struct link *link, uint64_t now_ns) {
     return finish(st, link);
 }
 
+void stack_set_wall(struct stack *st, uint64_t wall_ns, uint64_t now_ns) {
+    st->wall_offset_ns = (int64_t)(wall_ns - now_ns);
+}
+
 bool stack_idle(struct stack *st) {
     uint32_t live, timewait;
     tcp_count(st, &live, &timewait);
@@ -289,8 +298,10 @@ void stack_repair(struct stack *st, uint64_t now_ns) {
     timers_clear(&st->timers);
     chunk_pools_mark_begin(&st->chunks);
     net_repair(st);
+    errq_repair_begin(st);
     tcp_repair_mark(st);
     udp_repair_mark(st);
+    errq_repair_end(st);
     chunk_pools_sweep(&st->chunks);
     tcp_repair_relink(st);
     udp_repair_relink(st);

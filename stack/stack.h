@@ -20,7 +20,7 @@ struct stack_config {
     struct net_config net;
     struct tcp_config tcp;
     struct sock_config sock;
-    uint32_t max_pkts, max_small_chunks, max_large_chunks, max_udp, max_dgrams;
+    uint32_t max_pkts, max_small_chunks, max_large_chunks, max_udp, max_dgrams, max_errmsgs;
     enum log_level log_level;
 };
 
@@ -46,6 +46,8 @@ uint64_t stack_poll(struct stack *st, struct link *link, uint64_t now_ns, bool *
 uint64_t stack_flush(struct stack *st, struct link *link, uint64_t now_ns);
 
 /* A process died inside the stack: resets what was being changed and rebuilds every index. */
+/* What the time is on CLOCK_REALTIME when it is now_ns on the stack's clock. */
+void stack_set_wall(struct stack *st, uint64_t wall_ns, uint64_t now_ns);
 void stack_repair(struct stack *st, uint64_t now_ns);
 
 /* Nothing more to be done for anybody: no socket, no connection that has not finished. */

@@ -26,6 +26,8 @@ struct direct_recv; /* stack/tcp: where the caller of recv waits for bytes, this
 #define STACK_MAX_DIRTY 2
 
 struct stack {
+    /* CLOCK_REALTIME less now_ns, for times that programs are told; kept by who has clocks. */
+    int64_t wall_offset_ns;
     uint64_t now_ns; /* set at every entry; CLOCK_MONOTONIC in a program, virtual in a test */
     struct arena arena;
     struct chunk_pools chunks;

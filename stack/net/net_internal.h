@@ -5,6 +5,7 @@
 
 #include "stack/net/flow.h"
 #include "stack/net/neigh.h"
+#include "stack/net/errq.h"
 #include "stack/net/net.h"
 #include "stack/net/udp.h"
 #include "stack/wire/eth.h"
@@ -218,6 +219,7 @@ struct net {
     struct icmp_limits icmp;
     struct flow_table flow;
     struct udp_state udp;
+    struct errq_pool errq;
     /* Destinations for net_next_failed: a ring; the oldest is overwritten. */
     struct addr failed[NET_FAILED_MAX];
     uint32_t failed_head, failed_n;

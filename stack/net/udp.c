@@ -4,7 +4,7 @@
  * both are charged to the endpoint by their true size. Whoever connects is in the flow table by
  * its whole key and hears its remote only; others by their local endpoint.
  *
- * Not here: multicast membership, IP_RECVERR, corking. */
+ * Not here: multicast membership, corking. */
 #include "stack/net/udp.h"
 
 #include <errno.h>
@@ -39,6 +39,7 @@ struct udp *udp_open(struct stack *st) {
     u->rcvbuf = UDP_RCVBUF_DEFAULT;
     u->ttl = NET_TTL_DEFAULT;
     STAILQ_INIT(&u->queue);
+    errq_init(&u->errq);
     return u;
 }
 
@@ -82,6 +83,7 @@ void udp_close(struct stack *st, struct udp *u) {
     flow_remove(st, &u->flow);
     while (!STAILQ_EMPTY(&u->queue))
         take_head(st, u);
+    errq_clear(st, &u->errq);
     if (u->ev)
         STAILQ_REMOVE(&st->net->udp.events, u, udp, ev_link);
     pool_put(&st->net->udp.socks, u);
@@ -394,6 +396,7 @@ static void queue_dgram(struct stack *st, struct udp *u, const struct ip_in *in,
     d->tos = in->tos;
     d->ttl = in->ttl;
     d->order = ++s->order;
+    d->when_ns = st->now_ns;
     if (!fill(st, d, pl, p, len, take)) {
         st->ctr.UdpRcvbufErrors++;
         pool_put(&s->dgrams, d);
@@ -471,7 +474,25 @@ bool udp_input(struct stack *st, struct ip_in *in) {
     return found;
 }
 
-/* RFC 1122 §4.1.3.3; as in Linux without IP_RECVERR, only a connected endpoint learns of it, and
+/* IP_RECVERR (ip_icmp_error): the message, with what it quotes of the datagram's payload. */
+static void queue_icmp_error(struct stack *st, struct udp *u, const struct icmp_err *err,
+                             uint16_t port) {
+    struct errmsg *m = errq_add(st, &u->errq);
+    if (m == NULL)
+        return;
+    m->ee.ee_errno = (uint32_t)err->error;
+    m->ee.ee_origin = SO_EE_ORIGIN_ICMP;
+    m->ee.ee_type = err->type;
+    m->ee.ee_code = err->code;
+    m->ee.ee_info = err->mtu;
+    m->dst = (struct endpoint){err->dst, port};
+    m->offender = err->from;
+    m->has_offender = true;
+    m->len = (uint16_t)(err->quote_len - UDP_HDR_LEN);
+    memcpy(m->data, err->quote + UDP_HDR_LEN, m->len);
+}
+
+/* RFC 1122 §4.1.3.3; as in Linux, without IP_RECVERR only a connected endpoint learns of it, and
  * only of what is final. */
 void udp_icmp(struct stack *st, const struct icmp_err *err) {
     struct udp_hdr h;
@@ -488,8 +509,11 @@ void udp_icmp(struct stack *st, const struct icmp_err *err) {
     bool too_big = err->type == ICMP4_UNREACH && err->code == ICMP4_UNREACH_FRAG;
     if (too_big)
         net_set_path_mtu(st, &err->dst, err->mtu);
-    if (!is_connected(u) || !(err->hard || (too_big && u->df)))
+    bool hard = err->hard || (too_big && u->df);
+    if (u->recverr ? err->error == 0 || (too_big && !u->df) : !is_connected(u) || !hard)
         return;
+    if (u->recverr)
+        queue_icmp_error(st, u, err, h.dport);
     u->error = err->error;
     raise_event(st, u);
 }
@@ -527,6 +551,7 @@ void udp_repair_mark(struct stack *st) {
     pool_rebuild(&s->dgrams);
     POOL_FOREACH (&s->socks, i, u) {
         STAILQ_INIT(&u->queue);
+        errq_init(&u->errq);
         u->queued_bytes = 0;
     }
     POOL_FOREACH (&s->dgrams, i, d) {

@@ -2,6 +2,7 @@
 #ifndef STACK_NET_UDP_H
 #define STACK_NET_UDP_H
 
+#include "stack/net/errq.h"
 #include "stack/net/flow.h"
 #include "stack/net/net.h"
 
@@ -17,6 +18,7 @@ struct udp_dgram {
     STAILQ_ENTRY(udp_dgram) link;
     struct udp *owner;
     uint64_t order;
+    uint64_t when_ns; /* it came */
     struct endpoint from, to;
     uint8_t tos, ttl;
     uint16_t inline_len; /* bytes in small[], when data is empty */
@@ -34,7 +36,8 @@ struct udp {
     uint32_t rcvbuf;
     int error; /* pending socket error (ECONNREFUSED by ICMP), taken by udp_take_error */
     uint8_t ttl, tos;
-    bool df, broadcast_ok, reuse_addr, reuse_port;
+    bool df, broadcast_ok, reuse_addr, reuse_port, recverr;
+    struct errq errq;
     bool ev; /* something happened since the sock layer last looked */
     STAILQ_ENTRY(udp) ev_link;
     void *user; /* the sock layer's mark: which sock holds it; set right after udp_open */

@@ -1,95 +1,22 @@
 /* send and recv, streams and datagrams. Never blocks; MSG_WAITALL, MSG_DONTWAIT, MSG_NOSIGNAL and
  * SO_RCVLOWAT are the waiting code's. */
+#include <netinet/tcp.h>
 #include <sys/uio.h>
 
-#include "stack/sock/sock_internal.h"
+#include "stack/sock/cmsg.h"
 
 #define IOV_MAX_COUNT 1024 /* UIO_MAXIOV */
 
-/* ---- control messages ---- */
-
-/* Where the control messages of a recvmsg go. */
-struct cmsg_out {
-    struct msghdr *msg;
-    size_t room, used;
-};
-
-static void cmsg_put(struct cmsg_out *c, int level, int type, const void *data, size_t len) {
-    if (c->room - c->used < CMSG_LEN(len)) {
-        c->msg->msg_flags |= MSG_CTRUNC;
+/* SO_PEEK_OFF (sk_peek_offset_fwd, sk_peek_offset_bwd): a peek moves on, what is taken moves it
+ * back. */
+static void peek_off_moves(struct sock *so, ssize_t n, bool peek) {
+    int off = so->opt.peek_off;
+    if (off < 0)
         return;
-    }
-    struct cmsghdr h = {.cmsg_len = CMSG_LEN(len), .cmsg_level = level, .cmsg_type = type};
-    uint8_t *at = (uint8_t *)c->msg->msg_control + c->used;
-    memcpy(at, &h, sizeof(h));
-    memcpy(at + CMSG_LEN(0), data, len);
-    size_t space = CMSG_SPACE(len);
-    c->used += space < c->room - c->used ? space : c->room - c->used;
-}
-
-/* What sendmsg's control messages ask for this one datagram; <0 or 0: not said. */
-struct udp_ctl {
-    int tos, ttl;
-    struct addr src;
-    bool has_src;
-};
-
-static int cmsg_int(const struct cmsghdr *h, const void *data, int *out) {
-    if (h->cmsg_len == CMSG_LEN(sizeof(int))) {
-        memcpy(out, data, sizeof(int));
-        return 0;
-    }
-    if (h->cmsg_len == CMSG_LEN(1)) {
-        *out = *(const uint8_t *)data;
-        return 0;
-    }
-    return -EINVAL;
-}
-
-static int cmsg_take(struct stack *st, const struct cmsghdr *h, const void *data,
-                     struct udp_ctl *ctl) {
-    if (h->cmsg_level != IPPROTO_IP)
-        return h->cmsg_level == SOL_SOCKET ? -EINVAL : 0; /* Linux passes over other levels */
-    switch (h->cmsg_type) {
-    case IP_TOS:
-        return cmsg_int(h, data, &ctl->tos) != 0 || ctl->tos < 0 || ctl->tos > 255 ? -EINVAL : 0;
-    case IP_TTL:
-        return cmsg_int(h, data, &ctl->ttl) != 0 || ctl->ttl < 1 || ctl->ttl > 255 ? -EINVAL : 0;
-    case IP_PKTINFO: {
-        struct in_pktinfo pi;
-        if (h->cmsg_len != CMSG_LEN(sizeof(pi)))
-            return -EINVAL;
-        memcpy(&pi, data, sizeof(pi));
-        if (pi.ipi_spec_dst.s_addr == INADDR_ANY)
-            return 0;
-        ctl->src = addr_from_be((be32_t){pi.ipi_spec_dst.s_addr});
-        ctl->has_src = true;
-        return net_is_local(st, &ctl->src) ? 0 : -EINVAL;
-    }
-    default:
-        return -EINVAL;
-    }
-}
-
-static int cmsgs_take(struct stack *st, const struct msghdr *msg, struct udp_ctl *ctl) {
-    const uint8_t *p = msg->msg_control;
-    size_t left = msg->msg_control != NULL ? msg->msg_controllen : 0;
-    *ctl = (struct udp_ctl){.tos = -1, .ttl = -1};
-    while (left >= sizeof(struct cmsghdr)) {
-        struct cmsghdr h;
-        memcpy(&h, p, sizeof(h));
-        if (h.cmsg_len < sizeof(h) || h.cmsg_len > left)
-            return -EINVAL;
-        int err = cmsg_take(st, &h, p + CMSG_LEN(0), ctl);
-        if (err != 0)
-            return err;
-        size_t step = CMSG_ALIGN(h.cmsg_len);
-        if (step >= left)
-            break;
-        p += step;
-        left -= step;
-    }
-    return 0;
+    if (peek)
+        so->opt.peek_off = off + (int)n;
+    else
+        so->opt.peek_off = off > n ? off - (int)n : 0;
 }
 
 /* ---- datagrams ---- */
@@ -97,7 +24,7 @@ static int cmsgs_take(struct stack *st, const struct msghdr *msg, struct udp_ctl
 /* Sends with the endpoint's TTL, TOS and source set to what the control messages say, for the
  * length of this call. */
 static ssize_t udp_send_with(struct stack *st, struct udp *u, const struct msghdr *msg,
-                             const struct endpoint *to, const struct udp_ctl *ctl) {
+                             const struct endpoint *to, const struct send_ctl *ctl) {
     uint8_t tos = u->tos, ttl = u->ttl;
     struct addr src = u->local.addr;
     if (u->local.port == 0) {
@@ -123,7 +50,7 @@ static ssize_t udp_send_with(struct stack *st, struct udp *u, const struct msghd
 static ssize_t send_dgram(struct stack *st, struct sock *so, const struct msghdr *msg, int flags) {
     struct udp *u = so->udp;
     struct endpoint to, *dst = NULL;
-    struct udp_ctl ctl;
+    struct send_ctl ctl;
     if (flags & (MSG_OOB | MSG_MORE)) /* MSG_MORE: corking of datagrams is not there */
         return -EOPNOTSUPP;
     if (msg->msg_name != NULL && msg->msg_namelen > 0) {
@@ -137,14 +64,17 @@ static ssize_t send_dgram(struct stack *st, struct sock *so, const struct msghdr
     } else if (u->remote.port == 0) {
         return -EDESTADDRREQ;
     }
-    int err = cmsgs_take(st, msg, &ctl);
+    int err = send_ctl_take(st, so, msg, &ctl);
     if (err != 0)
         return err;
     if (so->shut & (1 << SHUT_WR))
         return -EPIPE;
-    if (msg->msg_controllen > 0 && msg->msg_control != NULL)
-        return udp_send_with(st, u, msg, dst, &ctl);
-    return udp_send(st, u, msg->msg_iov, (int)msg->msg_iovlen, dst);
+    ssize_t n = msg->msg_controllen > 0 && msg->msg_control != NULL
+                    ? udp_send_with(st, u, msg, dst, &ctl)
+                    : udp_send(st, u, msg->msg_iov, (int)msg->msg_iovlen, dst);
+    if (n >= 0)
+        report_udp_times(st, so, &ctl);
+    return n;
 }
 
 static void recv_dgram_cmsgs(struct sock *so, struct cmsg_out *c, const struct endpoint *to,
@@ -170,6 +100,7 @@ static ssize_t recv_dgram(struct stack *st, struct sock *so, struct msghdr *msg,
         return -EOPNOTSUPP;
     const struct udp_dgram *d = STAILQ_FIRST(&u->queue);
     int tos = d != NULL ? d->tos : 0, ttl = d != NULL ? d->ttl : 0;
+    uint64_t when_ns = d != NULL ? d->when_ns : 0;
     int niov = (int)msg->msg_iovlen;
     ssize_t full = udp_recv(st, u, msg->msg_iov, niov, flags & MSG_PEEK, &from, &to);
     if (full == -EAGAIN && (so->shut & (1 << SHUT_RD)))
@@ -182,6 +113,7 @@ static ssize_t recv_dgram(struct stack *st, struct sock *so, struct msghdr *msg,
     if (msg->msg_name != NULL)
         sockaddr_put(&from, msg->msg_name, &msg->msg_namelen);
     struct cmsg_out c = {.msg = msg, .room = control_room};
+    cmsg_put_times(st, so, &c, when_ns, false);
     recv_dgram_cmsgs(so, &c, &to, tos, ttl);
     msg->msg_controllen = c.used;
     return (size_t)full > room && !(flags & MSG_TRUNC) ? (ssize_t)room : full;
@@ -190,10 +122,16 @@ static ssize_t recv_dgram(struct stack *st, struct sock *so, struct msghdr *msg,
 /* ---- streams ---- */
 
 static ssize_t send_stream(struct stack *st, struct sock *so, const struct msghdr *msg, int flags) {
+    struct send_ctl ctl;
     if (flags & MSG_FASTOPEN)
         return -EOPNOTSUPP;
+    int err = send_ctl_take(st, so, msg, &ctl);
+    if (err != 0)
+        return err;
+    struct tcp_send_ask ask = {.ts = flags & SOCK_SEND_PART ? 0 : send_ctl_marks(&ctl),
+                               .zerocopy = (flags & MSG_ZEROCOPY) && so->opt.zerocopy};
     /* A destination is ignored on a stream (tcp_sendmsg). */
-    ssize_t n = tcp_send(st, so->tcb, msg->msg_iov, (int)msg->msg_iovlen, flags);
+    ssize_t n = tcp_send(st, so->tcb, msg->msg_iov, (int)msg->msg_iovlen, flags, &ask);
     /* sk_stream_wait_connect: a stream that is not connected is a broken pipe to a sender. */
     return n == -ENOTCONN ? -EPIPE : n;
 }
@@ -215,17 +153,35 @@ static ssize_t recv_urgent(struct stack *st, struct sock *so, struct msghdr *msg
     return 1;
 }
 
-static ssize_t recv_stream(struct stack *st, struct sock *so, struct msghdr *msg, int flags) {
+/* tcp_recvmsg: TCP_INQ, and when the newest byte came. */
+static void recv_stream_cmsgs(struct stack *st, struct sock *so, struct msghdr *msg,
+                              size_t control_room) {
+    struct cmsg_out c = {.msg = msg, .room = control_room};
+    cmsg_put_times(st, so, &c, tcp_last_data_ns(so->tcb), false);
+    if (so->opt.inq) {
+        int n = tcp_inq_hint(so->tcb);
+        cmsg_put(&c, IPPROTO_TCP, TCP_CM_INQ, &n, sizeof(n));
+    }
+    msg->msg_controllen = c.used;
+}
+
+static ssize_t recv_bytes(struct stack *st, struct sock *so, struct msghdr *msg, int flags) {
+    size_t len = iov_len(msg->msg_iov, (int)msg->msg_iovlen);
+    bool peek = flags & MSG_PEEK, drop = flags & MSG_TRUNC;
+    size_t off = peek && so->opt.peek_off >= 0 ? (size_t)so->opt.peek_off : 0;
+    return tcp_recv(st, so->tcb, drop ? NULL : msg->msg_iov, (int)msg->msg_iovlen, len, peek, off);
+}
+
+static ssize_t recv_stream(struct stack *st, struct sock *so, struct msghdr *msg, int flags,
+                           size_t control_room) {
     if (flags & MSG_OOB)
         return recv_urgent(st, so, msg, flags);
-    size_t len = iov_len(msg->msg_iov, (int)msg->msg_iovlen);
-    bool peek = flags & MSG_PEEK;
-    if (!(flags & MSG_TRUNC))
-        return tcp_recv(st, so->tcb, msg->msg_iov, (int)msg->msg_iovlen, len, peek, 0);
-    uint32_t queued = tcp_inq(so->tcb);
-    if (peek && queued > 0)
-        return (ssize_t)(len < queued ? len : queued);
-    return tcp_recv(st, so->tcb, NULL, 0, len, peek, 0);
+    ssize_t n = recv_bytes(st, so, msg, flags);
+    if (n > 0)
+        peek_off_moves(so, n, flags & MSG_PEEK);
+    if (n >= 0)
+        recv_stream_cmsgs(st, so, msg, control_room);
+    return n;
 }
 
 /* ---- the calls ---- */
@@ -244,11 +200,11 @@ ssize_t sock_recv(struct stack *st, struct sock *so, struct msghdr *msg, int fla
     size_t control_room = msg->msg_control != NULL ? msg->msg_controllen : 0;
     msg->msg_flags = 0;
     msg->msg_controllen = 0;
-    if (sock_is_tcp(so) || msg->msg_name == NULL)
+    if (msg->msg_name == NULL || (sock_is_tcp(so) && !(flags & MSG_ERRQUEUE)))
         msg->msg_namelen = 0;
     if (flags & MSG_ERRQUEUE)
-        return -EAGAIN; /* nothing is ever queued there */
-    ssize_t n = sock_is_tcp(so) ? recv_stream(st, so, msg, flags)
+        return recv_errqueue(st, so, msg, control_room);
+    ssize_t n = sock_is_tcp(so) ? recv_stream(st, so, msg, flags, control_room)
                                 : recv_dgram(st, so, msg, flags, control_room);
     stack_clean(st);
     return n;

@@ -45,6 +45,18 @@ static const struct opt_row table[] = {
     INT(SOL_SOCKET, SO_PRIORITY, BOTH, INT_MIN, INT_MAX, SOCK(priority)),
     INT(SOL_SOCKET, SO_MARK, BOTH, INT_MIN, INT_MAX, SOCK(mark)),
     INT(SOL_SOCKET, SO_BUSY_POLL, BOTH, 0, INT_MAX, SOCK(busy_poll)),
+    YESNO(SOL_SOCKET, SO_NO_CHECK, BOTH, SOCK(no_check)),
+    YESNO(SOL_SOCKET, SO_RXQ_OVFL, BOTH, SOCK(rxq_ovfl)),
+    YESNO(SOL_SOCKET, SO_SELECT_ERR_QUEUE, BOTH, SOCK(select_err_queue)),
+    YESNO(SOL_SOCKET, SO_WIFI_STATUS, BOTH, SOCK(wifi_status)),
+    YESNO(SOL_SOCKET, SO_NOFCS, BOTH, SOCK(nofcs)),
+    YESNO(SOL_SOCKET, SO_PREFER_BUSY_POLL, BOTH, SOCK(prefer_busy_poll)),
+    YESNO(SOL_SOCKET, SO_RCVMARK, BOTH, SOCK(rcvmark)),
+    INT(SOL_SOCKET, SO_BINDTOIFINDEX, BOTH, 0, INT_MAX, SOCK(bind_ifindex)),
+    INT(SOL_SOCKET, SO_BUF_LOCK, BOTH, 0, 3, SOCK(buf_lock)),
+    INT(SOL_SOCKET, SO_ZEROCOPY, BOTH, 0, 1, SOCK(zerocopy)),
+    INT(SOL_SOCKET, SO_INCOMING_CPU, BOTH, INT_MIN, INT_MAX, SOCK(incoming_cpu)),
+    INT(SOL_SOCKET, SO_PEEK_OFF, BOTH, INT_MIN, INT_MAX, SOCK(peek_off)),
 
     INT(IPPROTO_IP, IP_MTU_DISCOVER, BOTH, IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT, SOCK(mtu_discover)),
     YESNO(IPPROTO_IP, IP_RECVERR, BOTH, SOCK(recverr)),
@@ -63,6 +75,7 @@ static const struct opt_row table[] = {
     INT(IPPROTO_TCP, TCP_SYNCNT, TCP_ONLY, 1, 127, COMMON(syncnt)),
     INT(IPPROTO_TCP, TCP_USER_TIMEOUT, TCP_ONLY, 0, INT_MAX, COMMON(user_timeout_ms)),
     INT(IPPROTO_TCP, TCP_DEFER_ACCEPT, TCP_ONLY, 0, INT_MAX, COMMON(defer_accept_s)),
+    INT(IPPROTO_TCP, TCP_INQ, TCP_ONLY, 0, 1, SOCK(inq)),
     INT(IPPROTO_TCP, TCP_WINDOW_CLAMP, TCP_ONLY, 0, INT_MAX, SOCK(window_clamp)),
 };
 
@@ -91,6 +104,8 @@ static void *row_field(struct sock *so, const struct opt_row *r) {
 
 void sock_opts_default(struct sock *so) {
     so->opt.mtu_discover = IP_PMTUDISC_WANT;
+    so->opt.peek_off = so->opt.incoming_cpu = -1;
+    so->opt.txrehash = 1;
     if (so->kind == SOCK_KIND_UDP)
         so->opt.common.rcvlowat = 1;
 }
@@ -108,6 +123,7 @@ void sock_opts_apply(struct stack *st, struct sock *so) {
     u->ttl = o->ttl;
     u->rcvbuf = o->rcvbuf != 0 ? o->rcvbuf : UDP_RCVBUF_DEFAULT;
     u->broadcast_ok = so->opt.broadcast != 0;
+    u->recverr = so->opt.recverr != 0;
     /* IP_PMTUDISC_WANT lets UDP fragment what is larger than the path MTU (ip(7)), which here is
      * what a clear DF means. */
     u->df = so->opt.mtu_discover == IP_PMTUDISC_DO || so->opt.mtu_discover == IP_PMTUDISC_PROBE;

@@ -1,6 +1,7 @@
 /* Options of level SOL_SOCKET that are more than a number in a field: structures, strings, values
  * that are computed, or that change on the way in as Linux changes them (net/core/sock.c). */
 #include <limits.h>
+#include <linux/net_tstamp.h>
 #include <sys/time.h>
 
 #include "stack/sock/sock_internal.h"
@@ -13,6 +14,26 @@
 #define SNDBUF_MIN 4608u
 #define SNDBUF_TCP 16384u /* what Linux shows for a fresh TCP socket (tcp_wmem[1]) */
 #define SNDBUF_UDP 212992u
+
+#define BPF_EXTENSIONS 64 /* SKF_AD_MAX */
+
+/* sock_diag(7)'s numbers, as SO_MEMINFO gives them. */
+enum {
+    MEMINFO_RMEM_ALLOC,
+    MEMINFO_RCVBUF,
+    MEMINFO_WMEM_ALLOC,
+    MEMINFO_SNDBUF,
+    MEMINFO_FWD_ALLOC,
+    MEMINFO_WMEM_QUEUED,
+    MEMINFO_OPTMEM,
+    MEMINFO_BACKLOG,
+    MEMINFO_DROPS,
+    MEMINFO_VARS
+};
+
+/* Linux 6.18 knows more flags than Debian's headers. */
+#define TSFLAG_OPT_ID_TCP (1u << 16)
+#define TSFLAGS_ALL       ((1u << 19) - 1)
 
 #ifndef SO_RCVTIMEO_OLD
 #define SO_RCVTIMEO_OLD SO_RCVTIMEO
@@ -69,6 +90,141 @@ static int device_set(struct sock *so, const void *val, socklen_t len) {
     return 0;
 }
 
+/* ---- time stamps ---- */
+
+/* sock_set_timestamp. */
+static void timestamp_set(struct sock *so, int name, bool on) {
+    struct sock_opts *o = &so->opt;
+    o->rcvtstamp = on;
+    if (!on) {
+        o->tstamp_ns = false;
+        return;
+    }
+    o->tstamp_ns = name == SO_TIMESTAMPNS_OLD || name == SO_TIMESTAMPNS_NEW;
+    o->tstamp_new = name == SO_TIMESTAMP_NEW || name == SO_TIMESTAMPNS_NEW;
+}
+
+static int timestamp_get(const struct sock *so, int name) {
+    const struct sock_opts *o = &so->opt;
+    switch (name) {
+    case SO_TIMESTAMP_OLD:
+        return o->rcvtstamp && !o->tstamp_new && !o->tstamp_ns;
+    case SO_TIMESTAMPNS_OLD:
+        return o->tstamp_ns && !o->tstamp_new;
+    case SO_TIMESTAMP_NEW:
+        return o->rcvtstamp && o->tstamp_new;
+    default:
+        return o->tstamp_ns && o->tstamp_new;
+    }
+}
+
+/* sock_set_timestamping. No hardware clock: BIND_PHC names one. */
+static int timestamping_set(struct sock *so, int name, const void *val, socklen_t len) {
+    struct tcp_sockopts *o = sock_common_opts(so);
+    uint32_t v;
+    if (val == NULL || len < sizeof(v))
+        return -EINVAL;
+    memcpy(&v, val, sizeof(v));
+    if ((v & ~TSFLAGS_ALL) || ((v & TSFLAG_OPT_ID_TCP) && !(v & SOF_TIMESTAMPING_OPT_ID)))
+        return -EINVAL;
+    if ((v & SOF_TIMESTAMPING_OPT_ID) && !(o->tsflags & SOF_TIMESTAMPING_OPT_ID)) {
+        if (!sock_is_tcp(so)) {
+            so->opt.udp_ts_id = 0;
+        } else {
+            enum tcp_state s = tcp_get_state(so->tcb);
+            if (s == TCPS_CLOSED || s == TCPS_LISTEN)
+                return -EINVAL;
+            tcp_count_tx_ids(so->tcb, v & TSFLAG_OPT_ID_TCP);
+        }
+    }
+    if ((v & SOF_TIMESTAMPING_OPT_STATS) && !(v & SOF_TIMESTAMPING_OPT_TSONLY))
+        return -EINVAL;
+    if (v & SOF_TIMESTAMPING_BIND_PHC)
+        return -EOPNOTSUPP;
+    o->tsflags = v;
+    so->opt.tstamp_new = name == SO_TIMESTAMPING_NEW;
+    return 0;
+}
+
+/* ---- options that say what Linux says, and do nothing ---- */
+
+static int hint_set(struct sock *so, int name, const void *val, socklen_t len) {
+    int v, err = opt_get_int(val, len, &v);
+    if (err != 0)
+        return err;
+    switch (name) {
+    case SO_BSDCOMPAT:
+        return 0;
+    case SO_PASSCRED: /* AF_UNIX's */
+    case SO_PASSSEC:
+        return -EOPNOTSUPP;
+    case SO_RESERVE_MEM:
+        return v < 0 ? -EINVAL : -EOPNOTSUPP;
+    case SO_BUSY_POLL_BUDGET:
+        return v < 0 || v > UINT16_MAX ? -EINVAL : 0;
+    case SO_DETACH_FILTER: /* none can be attached */
+        return -ENOENT;
+    case SO_LOCK_FILTER:
+        if (so->opt.lock_filter && v == 0)
+            return -EPERM;
+        so->opt.lock_filter = v != 0;
+        return 0;
+    case SO_TXREHASH:
+        if (v < -1 || v > 1)
+            return -EINVAL;
+        so->opt.txrehash = v == 0 ? 0 : 1; /* -1: the default, on */
+        return 0;
+    default:
+        return -ENOPROTOOPT; /* read-only ones, too */
+    }
+}
+
+static int hint_get(const struct sock *so, int name, void *val, socklen_t *len) {
+    switch (name) {
+    case SO_BSDCOMPAT:
+    case SO_RESERVE_MEM:
+    case SO_INCOMING_NAPI_ID:
+        return opt_put_int(val, len, 0);
+    case SO_PASSCRED:
+    case SO_PASSSEC:
+        return -EOPNOTSUPP;
+    case SO_PEERGROUPS:
+        return -ENODATA;
+    case SO_ATTACH_FILTER: /* its length: no filter */
+        *len = 0;
+        return 0;
+    case SO_LOCK_FILTER:
+        return opt_put_int(val, len, so->opt.lock_filter);
+    case SO_BPF_EXTENSIONS:
+        return opt_put_int(val, len, BPF_EXTENSIONS);
+    case SO_TXREHASH:
+        return opt_put_int(val, len, so->opt.txrehash);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int socket_get_buf(struct stack *st, struct sock *so, int name) {
+    const struct tcp_sockopts *o = sock_common_opts(so);
+    bool tcp = sock_is_tcp(so);
+    if (name == SO_RCVBUF)
+        return (int)(o->rcvbuf != 0 ? o->rcvbuf
+                     : tcp          ? tcp_get_config(st)->rmem_default
+                                    : UDP_RCVBUF_DEFAULT);
+    return (int)(o->sndbuf != 0 ? o->sndbuf : tcp ? SNDBUF_TCP : SNDBUF_UDP);
+}
+
+/* SK_MEMINFO_*: what is queued, and the limits (sk_get_meminfo). */
+static int meminfo_get(struct stack *st, struct sock *so, void *val, socklen_t *len) {
+    uint32_t info[MEMINFO_VARS] = {0};
+    bool tcp = sock_is_tcp(so);
+    info[MEMINFO_RMEM_ALLOC] = tcp ? tcp_inq(so->tcb) : so->udp->queued_bytes;
+    info[MEMINFO_RCVBUF] = (uint32_t)socket_get_buf(st, so, SO_RCVBUF);
+    info[MEMINFO_SNDBUF] = (uint32_t)socket_get_buf(st, so, SO_SNDBUF);
+    info[MEMINFO_WMEM_QUEUED] = tcp ? tcp_outq(so->tcb) : 0;
+    return opt_put(val, len, info, sizeof(info));
+}
+
 int opt_socket_set(struct stack *st, struct sock *so, int name, const void *val, socklen_t len) {
     struct tcp_sockopts *o = sock_common_opts(so);
     int v = 0, err;
@@ -79,8 +235,10 @@ int opt_socket_set(struct stack *st, struct sock *so, int name, const void *val,
         err = linger_set(so, val, len);
         break;
     case SO_RCVTIMEO_OLD:
+    case SO_RCVTIMEO_NEW: /* the same on 64 bits */
         return timeo_set(&so->opt.rcvtimeo_ns, val, len);
     case SO_SNDTIMEO_OLD:
+    case SO_SNDTIMEO_NEW:
         return timeo_set(&so->opt.sndtimeo_ns, val, len);
     case SO_BINDTODEVICE:
         return device_set(so, val, len);
@@ -98,13 +256,19 @@ int opt_socket_set(struct stack *st, struct sock *so, int name, const void *val,
         if ((err = opt_get_int(val, len, &v)) == 0)
             o->rcvlowat = v < 0 ? INT_MAX : v == 0 ? 1 : (uint32_t)v;
         break;
-    case SO_TYPE:
-    case SO_PROTOCOL:
-    case SO_DOMAIN:
-    case SO_ERROR:
-    case SO_ACCEPTCONN:
+    case SO_TIMESTAMP_OLD:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_OLD:
+    case SO_TIMESTAMPNS_NEW:
+        if ((err = opt_get_int(val, len, &v)) == 0)
+            timestamp_set(so, name, v != 0);
+        break;
+    case SO_TIMESTAMPING_OLD:
+    case SO_TIMESTAMPING_NEW:
+        err = timestamping_set(so, name, val, len);
+        break;
     default:
-        return -ENOPROTOOPT; /* read-only ones, too */
+        return hint_set(so, name, val, len);
     }
     if (err == 0)
         sock_opts_apply(st, so);
@@ -123,16 +287,6 @@ static int peername_get(struct stack *st, struct sock *so, void *val, socklen_t 
     return 0;
 }
 
-static int socket_get_buf(struct stack *st, struct sock *so, int name) {
-    const struct tcp_sockopts *o = sock_common_opts(so);
-    bool tcp = sock_is_tcp(so);
-    if (name == SO_RCVBUF)
-        return (int)(o->rcvbuf != 0 ? o->rcvbuf
-                     : tcp          ? tcp_get_config(st)->rmem_default
-                                    : UDP_RCVBUF_DEFAULT);
-    return (int)(o->sndbuf != 0 ? o->sndbuf : tcp ? SNDBUF_TCP : SNDBUF_UDP);
-}
-
 int opt_socket_get(struct stack *st, struct sock *so, int name, void *val, socklen_t *len) {
     const struct tcp_sockopts *o = sock_common_opts(so);
     switch (name) {
@@ -141,8 +295,10 @@ int opt_socket_get(struct stack *st, struct sock *so, int name, void *val, sockl
         return opt_put(val, len, &l, sizeof(l));
     }
     case SO_RCVTIMEO_OLD:
+    case SO_RCVTIMEO_NEW:
         return timeo_get(so->opt.rcvtimeo_ns, val, len);
     case SO_SNDTIMEO_OLD:
+    case SO_SNDTIMEO_NEW:
         return timeo_get(so->opt.sndtimeo_ns, val, len);
     case SO_BINDTODEVICE: {
         size_t n = strlen(so->opt.device);
@@ -179,7 +335,20 @@ int opt_socket_get(struct stack *st, struct sock *so, int name, void *val, sockl
         uint64_t cookie = so->ino;
         return *len < sizeof(cookie) ? -EINVAL : opt_put(val, len, &cookie, sizeof(cookie));
     }
+    case SO_TIMESTAMP_OLD:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_OLD:
+    case SO_TIMESTAMPNS_NEW:
+        return opt_put_int(val, len, timestamp_get(so, name));
+    case SO_TIMESTAMPING_OLD:
+    case SO_TIMESTAMPING_NEW: {
+        bool it = so->opt.tstamp_new == (name == SO_TIMESTAMPING_NEW);
+        uint32_t flags_phc[2] = {it ? o->tsflags : 0, 0};
+        return opt_put(val, len, flags_phc, sizeof(flags_phc));
+    }
+    case SO_MEMINFO:
+        return meminfo_get(st, so, val, len);
     default:
-        return -ENOPROTOOPT;
+        return hint_get(so, name, val, len);
     }
 }

@@ -9,7 +9,7 @@ static uint32_t ready_udp(const struct sock *so) {
     uint32_t bits = POLLOUT | POLLWRNORM | POLLWRBAND;
     if (!STAILQ_EMPTY(&so->udp->queue))
         bits |= POLLIN | POLLRDNORM;
-    if (so->udp->error != 0)
+    if (so->udp->error != 0 || so->udp->errq.n > 0)
         bits |= POLLERR;
     if (so->shut & (1 << SHUT_RD))
         bits |= POLLIN | POLLRDNORM | POLLRDHUP;
@@ -27,6 +27,20 @@ uint32_t sock_ready(struct stack *st, struct sock *so) {
     if (bits & POLLOUT)
         bits |= POLLWRNORM;
     return bits;
+}
+
+/* A message in the error queue makes poll say POLLERR, but is no reason for a call to end. */
+uint32_t sock_call_ready(struct stack *st, struct sock *so) {
+    bool failed = sock_is_tcp(so) ? tcp_has_error(so->tcb) : so->udp->error != 0;
+    return sock_ready(st, so) & ~(failed ? 0u : (uint32_t)POLLERR);
+}
+
+bool sock_wants_cmsgs(const struct sock *so) {
+    return so->opt.inq || sock_wants_times(so);
+}
+
+bool sock_wants_times(const struct sock *so) {
+    return so->opt.rcvtstamp || sock_common_opts_const(so)->tsflags != 0;
 }
 
 bool sock_nonblocking(const struct sock *so) {
@@ -63,7 +77,8 @@ bool sock_is_flushed(struct stack *st, struct sock *so) {
 }
 
 struct tcb *sock_direct(struct stack *st, struct sock *so) {
-    if (!sock_is_tcp(so) || tcp_inq(so->tcb) != 0)
+    /* Control messages and SO_PEEK_OFF's account are recv's. */
+    if (!sock_is_tcp(so) || tcp_inq(so->tcb) != 0 || sock_wants_cmsgs(so) || so->opt.peek_off >= 0)
         return NULL;
     switch (tcp_get_state(so->tcb)) {
     case TCPS_ESTABLISHED:

@@ -74,7 +74,10 @@ int sock_connect(struct stack *st, struct sock *so, const struct sockaddr *sa, s
 int sock_accept(struct stack *st, struct sock *so, uint32_t proc, uint64_t ino, struct sockaddr *sa,
                 socklen_t *len, struct sock **out);
 /* flags: the MSG_ ones; MSG_DONTWAIT, MSG_NOSIGNAL are the caller's. SIGPIPE is the caller's to
- * raise on -EPIPE. A partial send returns what was taken. */
+ * raise on -EPIPE. A partial send returns what was taken. SOCK_SEND_PART: a part of a call, the
+ * last part will come; what is timestamped is the whole (the kernel's own MSG_BATCH, which programs
+ * cannot mean). */
+#define SOCK_SEND_PART 0x40000
 ssize_t sock_send(struct stack *st, struct sock *so, const struct msghdr *msg, int flags);
 /* Sets msg_flags, msg_namelen, msg_controllen. */
 ssize_t sock_recv(struct stack *st, struct sock *so, struct msghdr *msg, int flags);
@@ -89,6 +92,10 @@ int sock_ioctl(struct stack *st, struct sock *so, unsigned long req, void *arg);
 
 /* Current POLL bits. */
 uint32_t sock_ready(struct stack *st, struct sock *so);
+/* The same for a call that waits: without what only the error queue is the reason for. */
+uint32_t sock_call_ready(struct stack *st, struct sock *so);
+/* Its recvmsg may tell times: the caller sees to stack_set_wall before. */
+bool sock_wants_times(const struct sock *so);
 
 /* ---- what the waiting code asks ---- */
 

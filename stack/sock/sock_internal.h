@@ -39,6 +39,11 @@ struct sock_opts {
     int priority, mark;
     int mtu_discover, recverr, pktinfo, recvtos, recvttl, freebind, bind_no_port;
     int window_clamp, congestion;
+    int zerocopy, inq, no_check, rxq_ovfl, select_err_queue, wifi_status, nofcs, prefer_busy_poll;
+    int rcvmark, bind_ifindex, buf_lock, incoming_cpu, txrehash, lock_filter;
+    int peek_off;                          /* SO_PEEK_OFF; -1: off */
+    bool rcvtstamp, tstamp_ns, tstamp_new; /* SO_TIMESTAMP and its kin, net/core/sock.c */
+    uint32_t udp_ts_id;                    /* SOF_TIMESTAMPING_OPT_ID of the next datagram */
     char device[IFNAME_LEN];
 };
 
@@ -142,6 +147,9 @@ void sockaddr_put(const struct endpoint *ep, struct sockaddr *sa, socklen_t *len
 void dest_resolve_any(const struct endpoint *local, struct endpoint *remote);
 void sock_endpoints(const struct sock *so, struct endpoint *local, struct endpoint *remote);
 bool sock_is_listener(const struct sock *so);
+
+/* ready.c */
+bool sock_wants_cmsgs(const struct sock *so); /* of a recvmsg on a stream */
 
 /* opt.c */
 struct tcp_sockopts *sock_common_opts(struct sock *so);

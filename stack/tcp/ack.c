@@ -33,6 +33,7 @@ static void advance(struct stack *st, struct tcb *t, const struct seg *s, struct
         t->snd.bytes_acked += bytes;
     }
     urgent_on_ack(t, ack);
+    marks_on_ack(st, t, ack);
     t->snd.confirmed = true;
     t->soft_error = 0;
     scoreboard_on_ack(st, t, n);

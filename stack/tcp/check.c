@@ -10,6 +10,15 @@ static const char *check_send(const struct tcb *t) {
         return "acknowledged data kept";
     if (tcb_outstanding(t) > 0 && !timer_is_set(&t->t_rtx) && t->state != TCPS_TIME_WAIT)
         return "data outstanding and no retransmission timer";
+    const struct send_mark *m;
+    seq_t last = t->snd.una;
+    TAILQ_FOREACH (m, &t->marks.list, link) {
+        if (m->owner != t || seq_le(m->end, last) || seq_gt(m->end, tcb_data_end(t)))
+            return "send mark out of order or out of the stream";
+        if (!m->sent && seq_le(m->end, t->snd.nxt))
+            return "send mark passed by";
+        last = m->end;
+    }
     if (t->snd.mss < 8)
         return "MSS too small";
     return NULL;

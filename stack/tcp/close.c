@@ -94,6 +94,7 @@ void tcp_close(struct stack *st, struct tcb *t) {
     t->user = NULL;
     t->holder = TCB_ORPHAN;
     t->shut |= SHUT_BIT_RD;
+    errq_clear(st, &t->errq); /* nobody will ask */
     if (must_abort(st, t)) {
         abort_with(st, t, 0);
     } else {

@@ -7,7 +7,7 @@
 
 /* As Linux's tcp_poll. */
 uint32_t tcp_ready(struct stack *st, struct tcb *t) {
-    uint32_t bits = t->error != 0 ? POLLERR : 0;
+    uint32_t bits = t->error != 0 || t->errq.n > 0 ? POLLERR : 0;
     if (t->state == TCPS_LISTEN)
         return bits | (t->n_accept > 0 ? POLLIN | POLLRDNORM : 0u);
     bool rd_shut = (t->shut & SHUT_BIT_RD) || t->rcv.fin_seen || t->done;
@@ -52,6 +52,14 @@ int tcp_take_error(struct tcb *t) {
     return error;
 }
 
+bool tcp_has_error(const struct tcb *t) {
+    return t->error != 0;
+}
+
+uint64_t tcp_last_data_ns(const struct tcb *t) {
+    return t->rcv.last_data_ns;
+}
+
 int tcp_peek_soft_error(const struct tcb *t) {
     return t->soft_error;
 }
@@ -61,6 +69,11 @@ uint32_t tcp_inq(const struct tcb *t) {
     bool marked =
         t->urgent.state != URGENT_NONE && !t->opts.oobinline && seq_lt(t->urgent.mark, t->rcv.nxt);
     return marked ? (uint32_t)seq_diff(t->urgent.mark, t->rcv.copied) : (uint32_t)t->rcv.queue.len;
+}
+
+int tcp_inq_hint(const struct tcb *t) {
+    uint32_t n = (uint32_t)t->rcv.queue.len;
+    return n == 0 && t->rcv.fin_seen ? 1 : (int)n;
 }
 
 uint32_t tcp_outq(const struct tcb *t) {

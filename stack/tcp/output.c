@@ -62,14 +62,16 @@ static bool may_send_small(const struct tcb *t) {
 /* How many of the unsent bytes may go now (Nagle, cwnd, and the sender's SWS avoidance of
  * §3.8.6.2.1, MUST-38). *cwnd_stops: it is cwnd that keeps the rest. */
 static uint32_t may_send_new(const struct tcb *t, uint32_t mss, uint32_t max, bool *cwnd_stops) {
-    uint32_t unsent = tcb_unsent(t), wnd = window_room(t), cwnd = cwnd_room(t);
+    /* A record that is not the last is as good as pushed (MSG_EOR; tcp_write_xmit). */
+    uint32_t all = tcb_unsent(t), unsent = marks_record(t, t->snd.nxt, all), wnd = window_room(t),
+             cwnd = cwnd_room(t);
     uint32_t len = u32_min(u32_min(unsent, max), u32_min(wnd, cwnd));
     uint32_t whole = len - len % mss;
     *cwnd_stops = cwnd < u32_min(unsent, wnd) && cwnd < max;
     if (len == whole)
         return len;
     if (len == unsent)
-        return may_send_small(t) ? len : whole;
+        return unsent < all || may_send_small(t) ? len : whole;
     if (len == cwnd) /* whole segments only: the rest will follow with the next ACK */
         return whole;
     /* What is left is a part of a segment that the window cuts off. */

@@ -50,12 +50,15 @@ void tcp_repair_mark(struct stack *st) {
     pool_rebuild(&st->tcp->tcbs);
     pool_rebuild(&st->tcp->gaps);
     pool_rebuild(&st->tcp->sents);
+    pool_rebuild(&st->tcp->marks);
     POOL_FOREACH (&st->tcp->tcbs, i, t) {
         if (t->state < TCPS_ESTABLISHED || t->state > TCPS_CLOSING) /* died within tcb_alloc */
             pool_put(&st->tcp->tcbs, t);
         else
             mark_tcb(st, t);
     }
+    POOL_FOREACH (&st->tcp->tcbs, i, t)
+        errq_repair_keep(st, &t->errq);
     POOL_FOREACH (&st->tcp->gaps, i, r)
         mark_run(st, r);
     POOL_FOREACH (&st->tcp->sents, i, sent)
@@ -71,6 +74,7 @@ static void clear_derived(struct tcb *t) {
     sent_init(t);
     t->rcv.n_gaps = t->rcv.gap_bytes = t->rcv.gap_true_size = 0;
     t->rcv.n_sack = 0;
+    marks_init(&t->marks);
 }
 
 static void readd_timers(struct stack *st, struct tcb *t) {
@@ -140,10 +144,20 @@ static void nudge(struct stack *st, struct tcb *t) {
         timer_set_earlier(&st->timers, &t->t_rtx, st->now_ns + REPAIR_RTX_NS);
 }
 
+static void relink_mark(struct stack *st, struct send_mark *m) {
+    if (m->owner != NULL && pool_owns(&st->tcp->tcbs, m->owner)) {
+        marks_repair_insert(m->owner, m);
+    } else {
+        m->owner = NULL;
+        pool_put(&st->tcp->marks, m);
+    }
+}
+
 void tcp_repair_relink(struct stack *st) {
     struct tcb *t;
     struct gap_run *r;
     struct sent *sent;
+    struct send_mark *m;
     TAILQ_INIT(&st->tcp->flush);
     TAILQ_INIT(&st->tcp->events);
     TAILQ_INIT(&st->tcp->timewait);
@@ -154,6 +168,8 @@ void tcp_repair_relink(struct stack *st) {
         gaps_insert(r->owner, r);
     POOL_FOREACH (&st->tcp->sents, i, sent)
         sent_relink(sent);
+    POOL_FOREACH (&st->tcp->marks, i, m)
+        relink_mark(st, m);
     POOL_FOREACH (&st->tcp->tcbs, i, t)
         relink(st, t);
     POOL_FOREACH (&st->tcp->tcbs, i, t) {

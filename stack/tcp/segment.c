@@ -64,11 +64,13 @@ int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, u
     struct pkt *p = get_pkt(st, t);
     if (p == NULL)
         return -ENOBUFS;
-    uint32_t n = 0;
+    uint32_t n = 0, record = marks_record(t, seq, len);
     if (len > 0)
-        n = (uint32_t)pkt_add_stream(p, &t->snd.buf, (size_t)seq_diff(seq, t->snd.buf_seq), len);
+        n = (uint32_t)pkt_add_stream(p, &t->snd.buf, (size_t)seq_diff(seq, t->snd.buf_seq), record);
     if (n < len)
         flags &= (uint16_t) ~(TH_FIN | TH_PSH);
+    if (n > 0 && marks_record(t, seq, n + 1) == n) /* a record ends here */
+        flags |= TH_PSH;
     struct tcp_hdr h = header(st, t, seq, flags | TH_ACK);
     h.window = (uint16_t)(recv_advance_window(st, t) >> t->rcv.wscale); /* MUST-1: unsigned */
     sack_fill(t, &h.opt, len == 0);
@@ -78,6 +80,7 @@ int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, u
     if (len > 0)
         t->snd.last_data_ns = st->now_ns;
     pass_down(st, t, p, &h);
+    marks_on_sent(st, t, seq_add(seq, n));
     return (int32_t)n;
 }
 

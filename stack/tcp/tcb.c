@@ -39,6 +39,8 @@ void tcp_config_default(struct tcp_config *cfg) {
 #define GAP_RUNS_LEAST    1024u
 #define SENTS_PER_CONN    4u
 #define SENTS_LEAST       8192u
+#define MARKS_CONNS       2u /* one for every two connections: few programs ask for any */
+#define MARKS_LEAST       2048u
 
 int tcp_init(struct stack *st, const struct tcp_config *cfg) {
     struct tcp *tcp = arena_alloc(&st->arena, sizeof(*tcp), _Alignof(struct tcp));
@@ -52,10 +54,12 @@ int tcp_init(struct stack *st, const struct tcp_config *cfg) {
     TAILQ_INIT(&tcp->events);
     TAILQ_INIT(&tcp->timewait);
     uint32_t runs = u32_max(GAP_RUNS_LEAST, GAP_RUNS_PER_CONN * cfg->max_conns);
+    uint32_t marks = u32_max(MARKS_LEAST, cfg->max_conns / MARKS_CONNS);
     if (!pool_init(&tcp->tcbs, &st->arena, sizeof(struct tcb), cfg->max_conns) ||
         !pool_init(&tcp->gaps, &st->arena, sizeof(struct gap_run), runs) ||
         !pool_init(&tcp->sents, &st->arena, sizeof(struct sent),
-                   u32_max(SENTS_LEAST, SENTS_PER_CONN * cfg->max_conns)))
+                   u32_max(SENTS_LEAST, SENTS_PER_CONN * cfg->max_conns)) ||
+        !pool_init(&tcp->marks, &st->arena, sizeof(struct send_mark), marks))
         return -ENOMEM;
     return 0;
 }
@@ -89,6 +93,8 @@ struct tcb *tcb_alloc(struct stack *st) {
     TAILQ_INIT(&t->accept_queue);
     TAILQ_INIT(&t->rcv.gaps);
     sent_init(t);
+    marks_init(&t->marks);
+    errq_init(&t->errq);
     timers_init_tcb(t);
     return t;
 }
@@ -189,6 +195,7 @@ void tcb_set_state(struct stack *st, struct tcb *t, enum tcp_state state) {
 
 void tcb_free_buffers(struct stack *st, struct tcb *t) {
     stream_clear(&st->chunks, &t->snd.buf);
+    marks_clear(st, t);
     stream_clear(&st->chunks, &t->rcv.queue);
     sent_clear(st, t);
     gaps_clear(st, t);
@@ -204,6 +211,7 @@ void tcb_finish(struct stack *st, struct tcb *t, int error) {
     t->done = true;
     stream_clear(&st->chunks, &t->snd.buf);
     sent_clear(st, t);
+    marks_clear(st, t);
     gaps_clear(st, t);
     if (t->want_flush)
         TAILQ_REMOVE(&st->tcp->flush, t, flush_link);
@@ -224,6 +232,7 @@ static void tcb_free(struct stack *st, struct tcb *t) {
     assert(t->state == TCPS_CLOSED && t->listener == NULL);
     assert(TAILQ_EMPTY(&t->syn_queue) && TAILQ_EMPTY(&t->accept_queue));
     tcb_free_buffers(st, t);
+    errq_clear(st, &t->errq);
     flow_remove(st, &t->flow);
     if (t->want_flush)
         TAILQ_REMOVE(&st->tcp->flush, t, flush_link);

@@ -21,8 +21,8 @@
  *   segment.c  headers                                       reset.c    RSTs
  *   timer.c    all deadlines                                 rtt.c      RTT and RTO
  *   user.c, bind.c, close.c the calls                        isn.c      keyed numbers
- *   urgent.c   urgent data, both ways
- *   info.c, icmp.c, repair.c, check.c */
+ *   urgent.c   urgent data, both ways                        marks.c    records, timestamps,
+ * zerocopy info.c, icmp.c, repair.c, check.c */
 #ifndef STACK_TCP_TCB_H
 #define STACK_TCP_TCB_H
 
@@ -33,8 +33,10 @@
 #include <sys/queue.h>
 
 #include "stack/base/ranges.h"
+#include "stack/net/errq.h"
 #include "stack/net/flow.h"
 #include "stack/tcp/loss.h"
+#include "stack/tcp/marks.h"
 #include "stack/tcp/prr.h"
 #include "stack/tcp/rack.h"
 #include "stack/tcp/sent.h"
@@ -164,6 +166,8 @@ struct tcb {
     } rcv;
 
     struct tcp_urgent urgent; /* urgent.c */
+    struct send_marks marks;  /* marks.c */
+    struct errq errq;
 
     /* ---- options in use ---- */
     bool use_ts, use_wscale, use_sack;
@@ -228,7 +232,7 @@ struct tcb {
 
 struct tcp {
     struct tcp_config cfg;
-    struct pool tcbs, gaps, sents;
+    struct pool tcbs, gaps, sents, marks;
     struct siphash_key isn_key, ts_key;
     uint64_t accept_no; /* next queued_no */
     struct tcb_queue flush, events;

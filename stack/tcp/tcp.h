@@ -64,6 +64,7 @@ struct tcp_sockopts {
     uint32_t rcvbuf, sndbuf; /* 0: default, may grow; else fixed as Linux does (doubled already) */
     uint32_t rcvlowat;
     uint32_t defer_accept_s;
+    uint32_t tsflags; /* SO_TIMESTAMPING */
     uint8_t tos, ttl;
 };
 
@@ -93,8 +94,11 @@ struct tcb *tcp_accept(struct stack *st, struct tcb *listener);
 
 /* Queues up to all the bytes and sends what may go. Returns how many were taken, or -EAGAIN (the
  * send buffer is full), -EPIPE (shut down, reset, or never connected, as in Linux: the caller
- * raises SIGPIPE), or the pending error. flags: MSG_MORE, MSG_OOB (the last byte is urgent). */
-ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags);
+ * raises SIGPIPE), or the pending error. flags: MSG_MORE, MSG_OOB (the last byte is urgent),
+ * MSG_EOR (it ends a record). ask may be NULL. -ENOBUFS: no room for what is asked. */
+struct tcp_send_ask; /* tcp/marks.h */
+ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags,
+                 const struct tcp_send_ask *ask);
 /* Bytes received in order; 0: end of stream; -EAGAIN, -ENOTCONN, the pending error. iov NULL:
  * MSG_TRUNC, bytes are dropped. peek_off: bytes to skip (with peek only). */
 ssize_t tcp_recv(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, size_t len,
@@ -120,10 +124,18 @@ uint32_t tcp_ready(struct stack *st, struct tcb *t);
 enum tcp_state tcp_get_state(const struct tcb *t);
 const char *tcp_state_name(enum tcp_state s); /* as ss(8) writes it: "ESTAB", "SYN-SENT" … */
 void tcp_get_endpoints(const struct tcb *t, struct endpoint *local, struct endpoint *remote);
-int tcp_take_error(struct tcb *t);            /* positive errno, 0: none; cleared */
-int tcp_peek_soft_error(const struct tcb *t); /* the last soft error (RFC 9293 MUST-47) */
-uint32_t tcp_inq(const struct tcb *t);        /* SIOCINQ */
-uint32_t tcp_outq(const struct tcb *t);       /* SIOCOUTQ: not acknowledged */
+int tcp_take_error(struct tcb *t);       /* positive errno, 0: none; cleared */
+bool tcp_has_error(const struct tcb *t); /* … without taking it */
+struct errq *tcp_errq(struct tcb *t);    /* MSG_ERRQUEUE */
+/* SOF_TIMESTAMPING_OPT_ID: bytes are counted from the first unacknowledged one on, or from what
+ * has been written so far (OPT_ID_TCP). */
+void tcp_count_tx_ids(struct tcb *t, bool from_written);
+uint64_t tcp_last_data_ns(const struct tcb *t); /* when the newest byte received came */
+int tcp_peek_soft_error(const struct tcb *t);   /* the last soft error (RFC 9293 MUST-47) */
+uint32_t tcp_inq(const struct tcb *t);          /* SIOCINQ */
+/* TCP_INQ's: all that is queued; not 0 while the end is still to be read. */
+int tcp_inq_hint(const struct tcb *t);
+uint32_t tcp_outq(const struct tcb *t); /* SIOCOUTQ: not acknowledged */
 uint32_t tcp_outq_nsd(const struct tcb *t);
 bool tcp_is_bound(const struct tcb *t);
 /* Nothing is left to be done for it: linger's wait is over. */

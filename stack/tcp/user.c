@@ -181,7 +181,8 @@ static bool memory_has_room(const struct stack *st) {
 /* sk_stream_is_writeable: a third is free. */
 bool tcb_writable(const struct stack *st, const struct tcb *t) {
     uint64_t used = t->snd.buf.len;
-    return used + used / 2 <= tcb_sndbuf_limit(st, t) && memory_has_room(st);
+    return used + used / 2 <= tcb_sndbuf_limit(st, t) && memory_has_room(st) &&
+           (t->marks.n == 0 || marks_have_room(st, t));
 }
 
 /* 0 when the state allows to send. */
@@ -202,11 +203,17 @@ static int may_send(struct tcb *t) {
     }
 }
 
-ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags) {
+ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags,
+                 const struct tcp_send_ask *ask) {
     int err = may_send(t);
     if (err != 0) {
         t->snd.nospace = t->snd.nospace || err == -EAGAIN;
         return err;
+    }
+    bool marked = (flags & MSG_EOR) || (ask != NULL && (ask->ts != 0 || ask->zerocopy));
+    if (marked && !marks_have_room(st, t)) {
+        t->snd.nospace = true;
+        return t->marks.n > 0 ? -EAGAIN : -ENOBUFS; /* ACKs make room, if any are to come */
     }
     size_t len = iov_len(iov, niov), used = t->snd.buf.len, limit = tcb_sndbuf_limit(st, t);
     size_t want = used >= limit ? 0 : len < limit - used ? len : limit - used;
@@ -235,6 +242,8 @@ ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int n
     t->snd.more = (flags & MSG_MORE) && taken == len;
     if ((flags & MSG_OOB) && taken > 0)
         urgent_on_send(t);
+    if (marked && taken > 0)
+        marks_add(st, t, tcb_data_end(t), (flags & MSG_EOR) && taken == len, ask);
     if (taken > 0)
         tcp_output(st, t);
     else

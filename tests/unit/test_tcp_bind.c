@@ -103,7 +103,7 @@ Test(tcp_bind, a_socket_may_connect_to_itself) { /* MUST-10 in the extreme */
     cr_assert_eq(tcp_connect(st, t, &(struct endpoint){FX_V4(0x7f000001), 5000}), 0);
     run_loop(st);
     cr_assert_eq(tcp_get_state(t), TCPS_ESTABLISHED);
-    cr_assert_eq(tcp_send(st, t, &out, 1, 0), (ssize_t)sizeof(text));
+    cr_assert_eq(tcp_send(st, t, &out, 1, 0, NULL), (ssize_t)sizeof(text));
     run_loop(st);
     cr_assert_eq(tcp_recv(st, t, &in, 1, sizeof(got), false, 0), (ssize_t)sizeof(text));
     cr_assert_str_eq(got, text);
@@ -131,7 +131,7 @@ Test(tcp_bind, a_host_talks_to_itself_and_ports_are_free_again_after_time_wait) 
     cr_assert_not_null(s = tcp_accept(st, l));
     while (received < sizeof(big)) {
         out = (struct iovec){big + sent, sizeof(big) - sent};
-        ssize_t n = sent < sizeof(big) ? tcp_send(st, c, &out, 1, 0) : 0;
+        ssize_t n = sent < sizeof(big) ? tcp_send(st, c, &out, 1, 0, NULL) : 0;
         sent += n > 0 ? (size_t)n : 0;
         run_loop(st);
         n = tcp_recv(st, s, NULL, 0, 50000, false, 0);

@@ -63,7 +63,7 @@ Test(tcp_tcb, without_memory_to_send_pollout_comes_when_there_is_some_again) {
     tcp_set_user(t, st);
     while (n < 4096 && (held[n] = chunk_get(&st->chunks, 1)) != NULL)
         n++;
-    cr_assert_eq(tcp_send(st, t, &iov, 1, 0), -EAGAIN);
+    cr_assert_eq(tcp_send(st, t, &iov, 1, 0, NULL), -EAGAIN);
     cr_assert_not(tcp_ready(st, t) & POLLOUT);
     while (n > 0)
         chunk_unref(&st->chunks, held[--n]);
@@ -73,7 +73,7 @@ Test(tcp_tcb, without_memory_to_send_pollout_comes_when_there_is_some_again) {
             cr_assert(tcp_timer(st, timer));
     cr_assert_eq(tcp_next_event(st, &rose), t);
     cr_assert(rose & POLLOUT);
-    cr_assert_eq(tcp_send(st, t, &iov, 1, 0), 100);
+    cr_assert_eq(tcp_send(st, t, &iov, 1, 0, NULL), 100);
     tu_end(st, t);
 }
 
@@ -86,7 +86,7 @@ Test(tcp_tcb, without_packets_output_is_tried_again) {
     struct iovec iov = {data, sizeof(data)};
     while ((p = pkt_get(&st->pkts)) != NULL)
         held[n++] = p;
-    cr_assert_eq(tcp_send(st, t, &iov, 1, 0), 100);
+    cr_assert_eq(tcp_send(st, t, &iov, 1, 0, NULL), 100);
     cr_assert_eq(st->tx_len, 0);
     cr_assert(seq_eq(t->snd.nxt, t->snd.una));
     while (n > 0)
