@@ -286,30 +286,6 @@ HOOK int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *len) {
                       : getname(fd, so, true, addr.__sockaddr__, len);
 }
 
-HOOK int getsockopt(int fd, int level, int name, void *val, socklen_t *len) {
-    struct sock *so = fd_sock(fd);
-    if (so == NULL)
-        return REAL(getsockopt)(fd, level, name, val, len);
-    struct host *h = hook_enter(fd, so);
-    if (h == NULL)
-        return -1;
-    int r = sock_getopt(h->st, so, level, name, val, len);
-    host_leave(h);
-    return (int)hook_ret(r);
-}
-
-HOOK int setsockopt(int fd, int level, int name, const void *val, socklen_t len) {
-    struct sock *so = fd_sock(fd);
-    if (so == NULL)
-        return REAL(setsockopt)(fd, level, name, val, len);
-    struct host *h = hook_enter(fd, so);
-    if (h == NULL)
-        return -1;
-    int r = sock_setopt(h->st, so, level, name, val, len);
-    host_leave(h);
-    return (int)hook_ret(r);
-}
-
 /* The name under which glibc exports connect, too. */
 int __connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len);
 HOOK int __connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len) {

@@ -100,6 +100,7 @@
     X(TcpExtTCPDSACKUndo, "recoveries undone because all that was sent again was a duplicate")     \
     X(TcpExtTCPSlowStartRetrans, "retransmissions after a timeout")                                \
     X(mem_sents_out, "times no record for a segment sent was free")                                \
+    X(TcpExtTCPMinTTLDrop, "segments dropped because of IP_MINTTL")                                \
     X(errq_drops, "messages for an error queue dropped for lack of room")                          \
     X(mem_chunks_out, "times no buffer chunk was free")                                            \
     X(mem_pkts_out, "times no packet was free")                                                    \

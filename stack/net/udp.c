@@ -38,6 +38,7 @@ struct udp *udp_open(struct stack *st) {
     u->local.addr = u->remote.addr = addr_v4(0);
     u->rcvbuf = UDP_RCVBUF_DEFAULT;
     u->ttl = NET_TTL_DEFAULT;
+    u->mcast_ttl = UDP_MCAST_TTL;
     STAILQ_INIT(&u->queue);
     errq_init(&u->errq);
     return u;
@@ -241,7 +242,7 @@ static int prepare_send(struct stack *st, struct udp *u, const struct endpoint *
         return -EMSGSIZE;
     bool multicast = addr_is_multicast(&to->addr);
     *io = (struct ip_out){.dst = to->addr, .proto = PROTO_UDP, .tos = u->tos, .df = u->df};
-    io->ttl = multicast ? UDP_MCAST_TTL : u->ttl;
+    io->ttl = multicast ? u->mcast_ttl : u->ttl;
     int error = pick_source(st, u, &to->addr, &io->src);
     if (error != 0)
         return error;

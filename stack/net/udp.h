@@ -35,7 +35,7 @@ struct udp {
     uint32_t queued_bytes; /* true size */
     uint32_t rcvbuf;
     int error; /* pending socket error (ECONNREFUSED by ICMP), taken by udp_take_error */
-    uint8_t ttl, tos;
+    uint8_t ttl, tos, mcast_ttl;
     bool df, broadcast_ok, reuse_addr, reuse_port, recverr;
     struct errq errq;
     bool ev; /* something happened since the sock layer last looked */

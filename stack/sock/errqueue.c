@@ -27,6 +27,10 @@ static void put_error(struct cmsg_out *c, const struct errmsg *m) {
     cmsg_put(c, IPPROTO_IP, IP_RECVERR, &v, sizeof(v));
 }
 
+void errqueue_purge(struct stack *st, struct sock *so) {
+    errq_clear(st, errq_of(so));
+}
+
 static bool is_icmp(const struct errmsg *m) {
     return m->ee.ee_origin == SO_EE_ORIGIN_ICMP || m->ee.ee_origin == SO_EE_ORIGIN_LOCAL;
 }

@@ -22,7 +22,8 @@ struct opt_row {
     int level, name;
     uint8_t where, type, whom;
     uint16_t offset;
-    int min, max; /* of OPT_INT; out of them: EINVAL */
+    int min, max;   /* of OPT_INT; out of them: EINVAL */
+    bool not_empty; /* IPPROTO_IP: a value of no bytes is not 0, but EINVAL */
 };
 
 #define COMMON(f) .where = IN_COMMON, .offset = offsetof(struct tcp_sockopts, f)
@@ -63,18 +64,27 @@ static const struct opt_row table[] = {
     YESNO(IPPROTO_IP, IP_PKTINFO, BOTH, SOCK(pktinfo)),
     YESNO(IPPROTO_IP, IP_RECVTOS, BOTH, SOCK(recvtos)),
     YESNO(IPPROTO_IP, IP_RECVTTL, BOTH, SOCK(recvttl)),
-    YESNO(IPPROTO_IP, IP_FREEBIND, BOTH, SOCK(freebind)),
+    YESNO(IPPROTO_IP, IP_FREEBIND, BOTH, SOCK(freebind), .not_empty = true),
+    YESNO(IPPROTO_IP, IP_TRANSPARENT, BOTH, SOCK(transparent), .not_empty = true),
+    YESNO(IPPROTO_IP, IP_RECVOPTS, BOTH, SOCK(recvopts)),
+    YESNO(IPPROTO_IP, IP_RETOPTS, BOTH, SOCK(retopts)),
+    YESNO(IPPROTO_IP, IP_ORIGDSTADDR, BOTH, SOCK(origdstaddr)),
+    YESNO(IPPROTO_IP, IP_CHECKSUM, BOTH, SOCK(recvchecksum)),
+    INT(IPPROTO_IP, IP_RECVERR_RFC4884, BOTH, 0, 1, SOCK(recverr_rfc4884)),
+    YESNO(IPPROTO_IP, IP_MULTICAST_LOOP, BOTH, SOCK(mcast_loop), .not_empty = true),
+    INT(IPPROTO_IP, IP_MULTICAST_ALL, BOTH, 0, 1, SOCK(mcast_all), .not_empty = true),
+    INT(IPPROTO_IP, IP_MINTTL, BOTH, 0, 255, COMMON(minttl), .not_empty = true),
     YESNO(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, BOTH, SOCK(bind_no_port)),
 
     BOOL(IPPROTO_TCP, TCP_NODELAY, TCP_ONLY, COMMON(nodelay)),
     BOOL(IPPROTO_TCP, TCP_CORK, TCP_ONLY, COMMON(cork)),
-    BOOL(IPPROTO_TCP, TCP_QUICKACK, TCP_ONLY, COMMON(quickack)),
     INT(IPPROTO_TCP, TCP_KEEPIDLE, TCP_ONLY, 1, 32767, COMMON(keepidle_s)),
     INT(IPPROTO_TCP, TCP_KEEPINTVL, TCP_ONLY, 1, 32767, COMMON(keepintvl_s)),
     INT(IPPROTO_TCP, TCP_KEEPCNT, TCP_ONLY, 1, 127, COMMON(keepcnt)),
     INT(IPPROTO_TCP, TCP_SYNCNT, TCP_ONLY, 1, 127, COMMON(syncnt)),
     INT(IPPROTO_TCP, TCP_USER_TIMEOUT, TCP_ONLY, 0, INT_MAX, COMMON(user_timeout_ms)),
-    INT(IPPROTO_TCP, TCP_DEFER_ACCEPT, TCP_ONLY, 0, INT_MAX, COMMON(defer_accept_s)),
+    INT(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, TCP_ONLY, 0, 1, SOCK(thin_lto)),
+    INT(IPPROTO_TCP, TCP_TX_DELAY, TCP_ONLY, 0, INT_MAX, SOCK(tx_delay)),
     INT(IPPROTO_TCP, TCP_INQ, TCP_ONLY, 0, 1, SOCK(inq)),
     INT(IPPROTO_TCP, TCP_WINDOW_CLAMP, TCP_ONLY, 0, INT_MAX, SOCK(window_clamp)),
 };
@@ -105,13 +115,14 @@ static void *row_field(struct sock *so, const struct opt_row *r) {
 void sock_opts_default(struct sock *so) {
     so->opt.mtu_discover = IP_PMTUDISC_WANT;
     so->opt.peek_off = so->opt.incoming_cpu = -1;
-    so->opt.txrehash = 1;
+    so->opt.txrehash = so->opt.mcast_loop = so->opt.mcast_all = so->opt.mcast_ttl = 1;
     if (so->kind == SOCK_KIND_UDP)
         so->opt.common.rcvlowat = 1;
 }
 
 void sock_opts_apply(struct stack *st, struct sock *so) {
     if (sock_is_tcp(so)) {
+        tcp_opts(so->tcb)->recverr = so->opt.recverr != 0;
         tcp_opts_changed(st, so->tcb);
         return;
     }
@@ -124,6 +135,7 @@ void sock_opts_apply(struct stack *st, struct sock *so) {
     u->rcvbuf = o->rcvbuf != 0 ? o->rcvbuf : UDP_RCVBUF_DEFAULT;
     u->broadcast_ok = so->opt.broadcast != 0;
     u->recverr = so->opt.recverr != 0;
+    u->mcast_ttl = (uint8_t)so->opt.mcast_ttl;
     /* IP_PMTUDISC_WANT lets UDP fragment what is larger than the path MTU (ip(7)), which here is
      * what a clear DF means. */
     u->df = so->opt.mtu_discover == IP_PMTUDISC_DO || so->opt.mtu_discover == IP_PMTUDISC_PROBE;
@@ -150,7 +162,7 @@ static int special_get(struct stack *st, struct sock *so, int level, int name, v
         return opt_ip_get(st, so, name, val, len);
     if (level == IPPROTO_TCP && sock_is_tcp(so))
         return opt_tcp_get(st, so, name, val, len);
-    return -ENOPROTOOPT;
+    return -EOPNOTSUPP; /* do_ip_getsockopt, where it ends up */
 }
 
 /* ---- set ---- */
@@ -181,6 +193,8 @@ static int row_set(struct stack *st, struct sock *so, const struct opt_row *r, i
     else
         *(int *)field = r->type == OPT_YESNO ? v != 0 : v;
     sock_opts_apply(st, so);
+    if (r->level == IPPROTO_IP && r->name == IP_RECVERR && v == 0)
+        errqueue_purge(st, so);
     return 0;
 }
 
@@ -193,7 +207,7 @@ int sock_setopt(struct stack *st, struct sock *so, int level, int name, const vo
     if (r == NULL) {
         err = special_set(st, so, level, name, val, len);
     } else {
-        err = value_get(level, val, len, &v);
+        err = r->not_empty && len < 1 ? -EINVAL : value_get(level, val, len, &v);
         if (err == 0)
             err = row_set(st, so, r, v);
     }

@@ -15,7 +15,8 @@
 #define SNDBUF_TCP 16384u /* what Linux shows for a fresh TCP socket (tcp_wmem[1]) */
 #define SNDBUF_UDP 212992u
 
-#define BPF_EXTENSIONS 64 /* SKF_AD_MAX */
+#define SO_PASSRIGHTS_NR 83 /* Linux 6.16 */
+#define BPF_EXTENSIONS   64 /* SKF_AD_MAX */
 
 /* sock_diag(7)'s numbers, as SO_MEMINFO gives them. */
 enum {
@@ -157,6 +158,7 @@ static int hint_set(struct sock *so, int name, const void *val, socklen_t len) {
         return 0;
     case SO_PASSCRED: /* AF_UNIX's */
     case SO_PASSSEC:
+    case SO_PASSRIGHTS_NR:
         return -EOPNOTSUPP;
     case SO_RESERVE_MEM:
         return v < 0 ? -EINVAL : -EOPNOTSUPP;
@@ -170,6 +172,8 @@ static int hint_set(struct sock *so, int name, const void *val, socklen_t len) {
         so->opt.lock_filter = v != 0;
         return 0;
     case SO_TXREHASH:
+        if (!sock_is_tcp(so))
+            return -EOPNOTSUPP;
         if (v < -1 || v > 1)
             return -EINVAL;
         so->opt.txrehash = v == 0 ? 0 : 1; /* -1: the default, on */
@@ -187,6 +191,7 @@ static int hint_get(const struct sock *so, int name, void *val, socklen_t *len) 
         return opt_put_int(val, len, 0);
     case SO_PASSCRED:
     case SO_PASSSEC:
+    case SO_PASSRIGHTS_NR:
         return -EOPNOTSUPP;
     case SO_PEERGROUPS:
         return -ENODATA;
@@ -198,7 +203,7 @@ static int hint_get(const struct sock *so, int name, void *val, socklen_t *len) 
     case SO_BPF_EXTENSIONS:
         return opt_put_int(val, len, BPF_EXTENSIONS);
     case SO_TXREHASH:
-        return opt_put_int(val, len, so->opt.txrehash);
+        return sock_is_tcp(so) ? opt_put_int(val, len, so->opt.txrehash) : -EOPNOTSUPP;
     default:
         return -ENOPROTOOPT;
     }
@@ -223,6 +228,16 @@ static int meminfo_get(struct stack *st, struct sock *so, void *val, socklen_t *
     info[MEMINFO_SNDBUF] = (uint32_t)socket_get_buf(st, so, SO_SNDBUF);
     info[MEMINFO_WMEM_QUEUED] = tcp ? tcp_outq(so->tcb) : 0;
     return opt_put(val, len, info, sizeof(info));
+}
+
+/* tcp_set_rcvlowat: no more than half of what the buffer can become. */
+static uint32_t rcvlowat(struct stack *st, const struct sock *so, int v) {
+    uint32_t n = v < 0 ? INT_MAX : v == 0 ? 1 : (uint32_t)v;
+    if (!sock_is_tcp(so))
+        return n;
+    uint32_t rcvbuf = sock_common_opts_const(so)->rcvbuf;
+    uint32_t most = (rcvbuf != 0 ? rcvbuf : tcp_get_config(st)->rmem_max) / 2;
+    return n < most ? n : most;
 }
 
 int opt_socket_set(struct stack *st, struct sock *so, int name, const void *val, socklen_t len) {
@@ -254,7 +269,7 @@ int opt_socket_set(struct stack *st, struct sock *so, int name, const void *val,
         break;
     case SO_RCVLOWAT:
         if ((err = opt_get_int(val, len, &v)) == 0)
-            o->rcvlowat = v < 0 ? INT_MAX : v == 0 ? 1 : (uint32_t)v;
+            o->rcvlowat = rcvlowat(st, so, v);
         break;
     case SO_TIMESTAMP_OLD:
     case SO_TIMESTAMP_NEW:

@@ -7,7 +7,25 @@
 
 #define MAXSEG_MIN  88 /* TCP_MIN_MSS */
 #define MAXSEG_MAX  32767
+#define MSS_DEFAULT 536 /* RFC 9293 MUST-15 */
 #define LINGER2_MAX 120
+
+/* TCP_DEFER_ACCEPT is kept as Linux keeps it, in retransmissions of the SYN-ACK, and shown as the
+ * seconds that these take (secs_to_retrans, retrans_to_secs). */
+#define SYNACK_RTO_S     1
+#define SYNACK_RTO_MAX_S 120
+#define DEFER_MAX        255
+
+static uint32_t defer_rounded(int seconds) {
+    uint32_t timeout = SYNACK_RTO_S, period = timeout;
+    if (seconds <= 0)
+        return 0;
+    for (int n = 1; (uint32_t)seconds > period && n < DEFER_MAX; n++) {
+        timeout = timeout * 2 > SYNACK_RTO_MAX_S ? SYNACK_RTO_MAX_S : timeout * 2;
+        period += timeout;
+    }
+    return period;
+}
 
 /* The one table of congestion controls that stack/tcp has so far. */
 static const char *const congestion_names[] = {"reno"};
@@ -26,11 +44,19 @@ static int congestion_set(struct sock *so, const void *val, socklen_t len) {
     return -ENOENT;
 }
 
+/* Repairing a connection of another host's is not for us: as Linux answers whoever may not. */
+static int repair_set(const struct sock *so, int name) {
+    bool closed = tcp_get_state(so->tcb) == TCPS_CLOSED;
+    return (name == TCP_QUEUE_SEQ && closed) || name == TCP_REPAIR_OPTIONS ? -EINVAL : -EPERM;
+}
+
 int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, socklen_t len) {
     struct tcp_sockopts *o = sock_common_opts(so);
     int v;
     if (name == TCP_CONGESTION)
         return congestion_set(so, val, len);
+    if (name == TCP_ULP)
+        return val == NULL || len < 1 ? -EINVAL : -ENOENT; /* no upper layer is built in */
     int err = opt_get_int(val, len, &v);
     if (err != 0)
         return err;
@@ -40,6 +66,21 @@ int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, so
             return -EINVAL;
         o->maxseg = (uint32_t)v;
         break;
+    case TCP_DEFER_ACCEPT:
+        o->defer_accept_s = defer_rounded(v);
+        break;
+    case TCP_QUICKACK:
+        tcp_set_quickack(st, so->tcb, v);
+        return 0;
+    case TCP_THIN_DUPACK: /* without effect since Linux 4.20 */
+        return v < 0 || v > 1 ? -EINVAL : 0;
+    case TCP_REPAIR:
+    case TCP_REPAIR_QUEUE:
+    case TCP_QUEUE_SEQ:
+    case TCP_REPAIR_OPTIONS:
+    case TCP_REPAIR_WINDOW:
+    case TCP_TIMESTAMP: /* to be set in repair only */
+        return repair_set(so, name);
     case TCP_LINGER2:
         o->linger2_s = v < 0 ? -1 : v > LINGER2_MAX ? LINGER2_MAX : v;
         break;
@@ -52,9 +93,10 @@ int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, so
 
 static int maxseg_shown(const struct sock *so) {
     enum tcp_state s = tcp_get_state(so->tcb);
-    uint32_t asked = sock_common_opts_const(so)->maxseg;
+    uint32_t asked = sock_common_opts_const(so)->maxseg, mss = tcp_get_mss(so->tcb);
     return (int)(asked != 0 && (s == TCPS_CLOSED || s == TCPS_LISTEN) ? asked
-                                                                      : tcp_get_mss(so->tcb));
+                 : mss != 0                                           ? mss
+                                                                      : MSS_DEFAULT);
 }
 
 int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_t *len) {
@@ -78,6 +120,20 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
         snprintf(name_buf, sizeof(name_buf), "%s", congestion_names[so->opt.congestion]);
         return opt_put(val, len, name_buf, sizeof(name_buf));
     }
+    case TCP_DEFER_ACCEPT:
+        return opt_put_int(val, len, (int)o->defer_accept_s);
+    case TCP_QUICKACK:
+        return opt_put_int(val, len, tcp_get_quickack(so->tcb));
+    case TCP_TIMESTAMP:
+        return opt_put_int(val, len, (int)tcp_get_timestamp(st, so->tcb));
+    case TCP_THIN_DUPACK:
+    case TCP_REPAIR:
+        return opt_put_int(val, len, 0);
+    case TCP_REPAIR_QUEUE:
+    case TCP_QUEUE_SEQ:
+    case TCP_REPAIR_WINDOW:
+    case TCP_ZEROCOPY_RECEIVE: /* there is no mapping of a socket to receive into */
+        return -EINVAL;
     case TCP_ULP:
         *len = 0; /* none in use, as Linux says it */
         return 0;

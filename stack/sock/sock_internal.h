@@ -40,6 +40,9 @@ struct sock_opts {
     int mtu_discover, recverr, pktinfo, recvtos, recvttl, freebind, bind_no_port;
     int window_clamp, congestion;
     int zerocopy, inq, no_check, rxq_ovfl, select_err_queue, wifi_status, nofcs, prefer_busy_poll;
+    int transparent, recvopts, retopts, origdstaddr, recvchecksum, recverr_rfc4884;
+    int mcast_loop, mcast_all, mcast_ttl, recvfragsize, thin_lto, tx_delay;
+    uint32_t mcast_if; /* in network order */
     int rcvmark, bind_ifindex, buf_lock, incoming_cpu, txrehash, lock_filter;
     int peek_off;                          /* SO_PEEK_OFF; -1: off */
     bool rcvtstamp, tstamp_ns, tstamp_new; /* SO_TIMESTAMP and its kin, net/core/sock.c */
@@ -176,6 +179,9 @@ int opt_get_int(const void *val, socklen_t len, int *out);
 void async_raise(struct stack *st, struct sock *so, uint32_t rose);
 void async_forget(struct stack *st, struct sock *so);
 void async_relink(struct stack *st, struct sock *so);
+
+/* errqueue.c */
+void errqueue_purge(struct stack *st, struct sock *so);
 
 /* watch.c */
 /* Something happened to `so`: `rose` are the POLL bits for which it is new. */

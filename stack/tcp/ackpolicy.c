@@ -23,7 +23,7 @@ static void learn_mss(struct tcb *t, const struct seg *s) {
 }
 
 static bool in_quick_mode(const struct tcb *t) {
-    return t->opts.quickack || (t->ack.quick > 0 && !t->ack.pingpong);
+    return t->ack.quick > 0 && !t->ack.pingpong;
 }
 
 void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, bool in_order,
@@ -61,4 +61,20 @@ void ackpolicy_on_sent(struct stack *st, struct tcb *t, bool data) {
     t->ack.now = t->ack.owed = false;
     t->rcv.acked = t->rcv.nxt;
     tcp_on_ack_sent(st, t);
+}
+
+/* __tcp_sock_set_quickack. */
+void tcp_set_quickack(struct stack *st, struct tcb *t, int v) {
+    bool data = t->state == TCPS_ESTABLISHED || t->state == TCPS_CLOSE_WAIT;
+    stack_dirty(st, t);
+    t->ack.pingpong = v == 0;
+    if (v != 0 && data && t->ack.owed) {
+        ackpolicy_now(st, t);
+        t->ack.pingpong = (v & 1) == 0; /* an even number: this once */
+    }
+    tcb_leave(st, t);
+}
+
+bool tcp_get_quickack(const struct tcb *t) {
+    return !t->ack.pingpong;
 }

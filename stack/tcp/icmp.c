@@ -2,6 +2,8 @@
  * the sequence number that it quotes is of data in flight. */
 #include "stack/tcp/tcb.h"
 
+#include <poll.h>
+
 #include "stack/wire/icmp4.h"
 
 #define MTU_UNKNOWN 576u /* a router older than RFC 1191 does not say */
@@ -38,6 +40,15 @@ static void on_too_big(struct stack *st, struct tcb *t, uint16_t mtu) {
     tcb_want_flush(st, t);
 }
 
+/* MUST-47: kept for when the connection ends; with IP_RECVERR told at once (tcp_v4_err). */
+static void soft_error(struct stack *st, struct tcb *t, int error) {
+    t->soft_error = error;
+    if (t->opts.recverr) {
+        t->error = error;
+        tcb_raise(st, t, POLLERR);
+    }
+}
+
 void tcp_icmp(struct stack *st, const struct icmp_err *err) {
     struct tcb *t = find(st, err);
     if (t == NULL) {
@@ -51,7 +62,7 @@ void tcp_icmp(struct stack *st, const struct icmp_err *err) {
         tcb_finish(st, t, err->error); /* SHLD-26 */
     else if (err->error !=
              0) /* MUST-56, and RFC 5927 §5.2: once synchronized every error is soft */
-        t->soft_error = err->error;
+        soft_error(st, t, err->error);
     tcb_leave(st, t);
 }
 
@@ -64,7 +75,7 @@ void tcp_host_unreach(struct stack *st, const struct addr *dst) {
         if (t->state == TCPS_SYN_SENT) /* as Linux: connect fails when ARP does */
             tcb_finish(st, t, EHOSTUNREACH);
         else
-            t->soft_error = EHOSTUNREACH;
+            soft_error(st, t, EHOSTUNREACH);
         tcb_leave(st, t);
     }
 }

@@ -270,7 +270,10 @@ void tcp_input(struct stack *st, struct ip_in *in) {
             reset_reply(st, &s); /* §3.10.7.1: CLOSED */
         } else {
             stack_dirty(st, t);
-            dispatch(st, t, &s);
+            if (in->ttl >= t->opts.minttl)
+                dispatch(st, t, &s);
+            else
+                st->ctr.TcpExtTCPMinTTLDrop++; /* RFC 5082 */
             tcb_leave(st, t);
         }
     }

@@ -60,6 +60,10 @@ bool opts_mss_fits(struct stack *st, const struct tcb *t) {
 }
 
 /* The peer's SYN or SYN-ACK. */
+uint32_t tcp_get_timestamp(struct stack *st, const struct tcb *t) {
+    return ts_now(st, t);
+}
+
 void opts_on_syn(struct stack *st, struct tcb *t, const struct tcp_opts *o) {
     t->snd.peer_mss = o->has_mss ? o->mss : TCP_MSS_DEFAULT; /* MUST-15 */
     if (t->snd.peer_mss < TCP_MSS_FLOOR)

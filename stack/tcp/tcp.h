@@ -55,7 +55,7 @@ void tcp_config_default(struct tcp_config *cfg);
 /* Options that a program can set; the sock layer translates setsockopt into these. Copied from a
  * listener to what it accepts. */
 struct tcp_sockopts {
-    bool nodelay, cork, quickack, keepalive, reuse_addr, reuse_port;
+    bool nodelay, cork, keepalive, reuse_addr, reuse_port;
     bool linger, oobinline;
     uint32_t linger_s;
     uint32_t keepidle_s, keepintvl_s, keepcnt; /* 0: the stack's default */
@@ -65,6 +65,8 @@ struct tcp_sockopts {
     uint32_t rcvlowat;
     uint32_t defer_accept_s;
     uint32_t tsflags; /* SO_TIMESTAMPING */
+    int minttl;       /* IP_MINTTL: segments of a smaller TTL are dropped (RFC 5082) */
+    bool recverr;     /* IP_RECVERR: soft errors are told at once */
     uint8_t tos, ttl;
 };
 
@@ -124,9 +126,14 @@ uint32_t tcp_ready(struct stack *st, struct tcb *t);
 enum tcp_state tcp_get_state(const struct tcb *t);
 const char *tcp_state_name(enum tcp_state s); /* as ss(8) writes it: "ESTAB", "SYN-SENT" … */
 void tcp_get_endpoints(const struct tcb *t, struct endpoint *local, struct endpoint *remote);
-int tcp_take_error(struct tcb *t);       /* positive errno, 0: none; cleared */
-bool tcp_has_error(const struct tcb *t); /* … without taking it */
-struct errq *tcp_errq(struct tcb *t);    /* MSG_ERRQUEUE */
+int tcp_take_error(struct tcb *t); /* positive errno, 0: none; cleared */
+/* TCP_QUICKACK: ACKs go out at once, or may wait for an answer to ride on; for the present only, as
+ * in Linux. */
+void tcp_set_quickack(struct stack *st, struct tcb *t, int v);
+bool tcp_get_quickack(const struct tcb *t);
+uint32_t tcp_get_timestamp(struct stack *st, const struct tcb *t); /* TCP_TIMESTAMP */
+bool tcp_has_error(const struct tcb *t);                           /* … without taking it */
+struct errq *tcp_errq(struct tcb *t);                              /* MSG_ERRQUEUE */
 /* SOF_TIMESTAMPING_OPT_ID: bytes are counted from the first unacknowledged one on, or from what
  * has been written so far (OPT_ID_TCP). */
 void tcp_count_tx_ids(struct tcb *t, bool from_written);

@@ -305,8 +305,6 @@ void tcp_opts_changed(struct stack *st, struct tcb *t) {
     if (tcb_is_synchronized(t) && t->state != TCPS_TIME_WAIT) {
         opts_update_mss(st, t);
         tcp_on_opts(st, t);
-        if (t->opts.quickack && t->ack.owed)
-            ackpolicy_now(st, t);
         /* As Linux: setting TCP_NODELAY, or taking TCP_CORK off, pushes what waits. */
         t->snd.override = !t->opts.cork && (t->opts.nodelay || !t->snd.more);
         tcp_output(st, t);

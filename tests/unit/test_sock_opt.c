@@ -16,6 +16,7 @@ static void teardown(void) {
 TestSuite(sock_opt, .init = setup, .fini = teardown);
 
 #define A (&w.h[0])
+#define B (&w.h[1])
 
 Test(sock_opt, every_plain_option_keeps_what_it_was_given) {
     static const struct {
@@ -154,12 +155,12 @@ Test(sock_opt, unknown_and_read_only) {
     cr_expect_eq(setint(A, t, SOL_SOCKET, 9999, 1), -ENOPROTOOPT);
     cr_expect_eq(getint(A, t, SOL_SOCKET, 9999), -ENOPROTOOPT);
     cr_expect_eq(setint(A, t, 9999, 1, 1), -ENOPROTOOPT);
-    cr_expect_eq(getint(A, t, 9999, 1), -ENOPROTOOPT);
+    cr_expect_eq(getint(A, t, 9999, 1), -EOPNOTSUPP);
     cr_expect_eq(setint(A, t, SOL_SOCKET, SO_TYPE, 1), -ENOPROTOOPT);
     cr_expect_eq(setint(A, t, SOL_SOCKET, SO_ERROR, 1), -ENOPROTOOPT);
     cr_expect_eq(setint(A, t, IPPROTO_TCP, TCP_FASTOPEN, 1), -ENOPROTOOPT);
     cr_expect_eq(setint(A, u, IPPROTO_TCP, TCP_NODELAY, 1), -ENOPROTOOPT);
-    cr_expect_eq(getint(A, u, IPPROTO_TCP, TCP_INFO), -ENOPROTOOPT);
+    cr_expect_eq(getint(A, u, IPPROTO_TCP, TCP_INFO), -EOPNOTSUPP);
     cr_expect_eq(setint(A, t, IPPROTO_IPV6, 26, 1), -ENOPROTOOPT, "IPV6_V6ONLY");
 }
 
@@ -246,4 +247,36 @@ Test(sock_opt, of_a_connection) {
     cr_assert_eq(sock_getopt(A->st, p.c, SOL_SOCKET, SO_PEERNAME, &in, &len), 0);
     cr_expect_eq(in.sin_port, htons(5000));
     cr_expect_eq(getint(A, t, SOL_SOCKET, SO_PEERNAME), -ENOTCONN);
+}
+
+/* What is rounded, bounded or translated on the way in, as Linux shows it. */
+Test(sock_opt, defer_accept_is_kept_in_retransmissions) {
+    static const int shown[][2] = {{-1, 0}, {1, 1}, {2, 3}, {7, 7}, {8, 15}, {128, 247}};
+    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+        cr_assert_eq(setint(A, t, IPPROTO_TCP, TCP_DEFER_ACCEPT, shown[i][0]), 0);
+        cr_assert_eq(getint(A, t, IPPROTO_TCP, TCP_DEFER_ACCEPT), shown[i][1]);
+    }
+}
+
+Test(sock_opt, time_stamp_options_exclude_each_other_as_in_linux) {
+    cr_assert_eq(setint(A, t, SOL_SOCKET, SO_TIMESTAMP, 1), 0);
+    cr_assert_eq(getint(A, t, SOL_SOCKET, SO_TIMESTAMP), 1);
+    cr_assert_eq(setint(A, t, SOL_SOCKET, SO_TIMESTAMPNS, 1), 0);
+    cr_assert_eq(getint(A, t, SOL_SOCKET, SO_TIMESTAMP), 0);
+    cr_assert_eq(getint(A, t, SOL_SOCKET, SO_TIMESTAMPNS), 1);
+    cr_assert_eq(setint(A, t, SOL_SOCKET, SO_TIMESTAMP, 0), 0);
+    cr_assert_eq(getint(A, t, SOL_SOCKET, SO_TIMESTAMPNS), 0);
+}
+
+Test(sock_opt, ip_minttl_drops_what_came_from_afar) {
+    struct pair p = connect_pair(&w, 0, 1, 5000);
+    cr_assert_eq(setint(B, p.s, IPPROTO_IP, IP_MINTTL, 65), 0);
+    cr_assert_eq(xsend(A, p.c, "x", 1), 1); /* leaves with 64 */
+    world_run(&w, 100 * MS);
+    char c;
+    cr_assert_eq(xrecv(B, p.s, &c, 1, 0), -EAGAIN);
+    cr_assert_gt(B->st->ctr.TcpExtTCPMinTTLDrop, 0);
+    cr_assert_eq(setint(B, p.s, IPPROTO_IP, IP_MINTTL, 64), 0);
+    world_run(&w, 2000 * MS);
+    cr_assert_eq(xrecv(B, p.s, &c, 1, 0), 1);
 }
