@@ -552,7 +552,7 @@ void udp_repair_mark(struct stack *st) {
     pool_rebuild(&s->dgrams);
     POOL_FOREACH (&s->socks, i, u) {
         STAILQ_INIT(&u->queue);
-        errq_init(&u->errq);
+        errq_repair_keep(st, &u->errq);
         u->queued_bytes = 0;
     }
     POOL_FOREACH (&s->dgrams, i, d) {
