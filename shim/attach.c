@@ -249,6 +249,14 @@ static bool keeper_is_absent(int e) {
     return e == -ECONNREFUSED || e == -ECONNRESET || e == -ENOENT;
 }
 
+static void warn_of_settings(const struct host *h) {
+    char names[200];
+    if (config_differs(&h->sh->cfg, names, sizeof(names)))
+        host_say_once("the stack on %s was started with other settings than %s of this program "
+                      "says: those hold until it has ended",
+                      h->sh->cfg.ifname, names);
+}
+
 int attach_host(struct host *h, bool start, char *err, size_t errlen) {
     char ifname[16];
     bool alive;
@@ -287,6 +295,7 @@ int attach_host(struct host *h, bool start, char *err, size_t errlen) {
             snprintf(err, errlen, "no keeper to be had: %s", strerror(-e));
         return e;
     }
+    warn_of_settings(h);
     fdtab_reconcile(h);
     if (old_proc != PROC_NONE) {
         host_enter(h);

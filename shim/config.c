@@ -390,6 +390,22 @@ static int load_env(struct config *cfg, uint32_t *set, char *err, size_t errlen)
     return 0;
 }
 
+bool config_differs(const struct config *host, char *names, size_t len) {
+    size_t at = 0;
+    names[0] = '\0';
+    for (size_t i = 0; i < N_SETTINGS && at < len; i++) {
+        const char *v = getenv(settings[i].env);
+        if (v == NULL || v[0] == '\0')
+            continue;
+        struct config with; /* a copy of all bytes, so that they can be compared */
+        memcpy(&with, host, sizeof(with));
+        if (settings[i].set(&with, v) != NULL || memcmp(&with, host, sizeof(with)) != 0)
+            at +=
+                (size_t)snprintf(names + at, len - at, "%s%s", at > 0 ? " " : "", settings[i].env);
+    }
+    return names[0] != '\0';
+}
+
 struct facts {
     struct netif ifs[NETLINK_MAX_LINKS];
     struct netif_addr addrs[NETLINK_MAX_ADDRS];

@@ -47,6 +47,10 @@ struct config {
  * interface (D6). 0, or -errno and one line in err: what is wrong and how to mend it. */
 int config_load(struct config *cfg, char *err, size_t errlen);
 
+/* Which settings of this process's environment are not those that the host was started with? Their
+ * variables' names, separated by blanks, in names. False: none. */
+bool config_differs(const struct config *host, char *names, size_t len);
+
 /* ---- the parts of it, for tests ---- */
 
 void config_default(struct config *cfg);

@@ -344,7 +344,7 @@ void host_fork_child(void) {
     pthread_mutex_init(&attach_lock, NULL); /* another thread may have held it */
     lock_fork_child();
     signals_fork_child();
-    wait_fork_child();
+    waiter_fork_child();
     if (!atomic_load(&attached))
         return;
     struct host *h = &the_host;

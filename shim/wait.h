@@ -41,8 +41,4 @@ int wait_set(struct host *h, struct watchset *ws, int epfd, uint64_t deadline_ns
 /* Wakes whoever sleeps on that bell. Async-signal-safe, never blocks. */
 void wait_ring(struct host *h, uint32_t bell);
 
-/* In a fork child: this thread's waiter is the parent's; forget it. At thread exit: give it back.
- */
-void wait_fork_child(void);
-
 #endif

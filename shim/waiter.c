@@ -219,7 +219,3 @@ void waiter_fd_moved(int from, int to) {
             w->bell_fd = to;
     }
 }
-
-void wait_fork_child(void) {
-    waiter_fork_child();
-}

@@ -174,6 +174,11 @@ static void set_features(struct opening *o) {
     }
 }
 
+/* ETH_P_ALL, although a socket bound to ETH_P_IP would come after all taps, so that tshark never
+ * saw our answer before its question: the kernel has taken the VLAN tag out of a frame, and
+ * forgotten it, before it looks for the protocol's own sockets (Linux 6.18: no
+ * TP_STATUS_VLAN_VALID, PACKET_OTHERHOST as all frames to our MAC). Other networks' frames would be
+ * taken for ours. */
 static int bind_to(struct opening *o) {
     struct sockaddr_ll ll = {.sll_family = AF_PACKET,
                              .sll_protocol = htons(ETH_P_ALL),

@@ -77,6 +77,21 @@ Test(config, words_of_an_alias) {
     cr_assert_eq(cfg.spin_us, 3u); /* the environment has said otherwise */
 }
 
+Test(config, a_later_program_s_other_settings_are_named) {
+    struct config host = with_addr("10.9.0.5/24");
+    char names[100];
+    cr_assert_eq(config_set(&host, "impair", "loss=1%,delay=10ms", "test", err, sizeof(err)), 0);
+    cr_assert_not(config_differs(&host, names, sizeof(names)));
+    setenv("SHIMSTACK_ADDR", "10.9.0.5/24", 1);
+    setenv("SHIMSTACK_IMPAIR", "delay=10ms,loss=1%", 1);
+    setenv("SHIMSTACK_LOG", "error", 1);
+    cr_assert_not(config_differs(&host, names, sizeof(names)), "%s", names);
+    setenv("SHIMSTACK_ADDR", "10.9.0.6/24", 1);
+    setenv("SHIMSTACK_LOG", "loud", 1);
+    cr_assert(config_differs(&host, names, sizeof(names)));
+    cr_assert_str_eq(names, "SHIMSTACK_ADDR SHIMSTACK_LOG");
+}
+
 Test(config, the_interface_with_the_alias_wins) {
     struct netif ifs[] = {make_if("eth0", IFF_UP, ""),
                           make_if("veth1", 0, "shimstack addr=1.1.1.1/8"),
