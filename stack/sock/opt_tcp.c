@@ -27,21 +27,15 @@ static uint32_t defer_rounded(int seconds) {
     return period;
 }
 
-/* The one table of congestion controls that stack/tcp has so far. */
-static const char *const congestion_names[] = {"reno"};
-
-static int congestion_set(struct sock *so, const void *val, socklen_t len) {
+static int congestion_set(struct stack *st, struct sock *so, const void *val, socklen_t len) {
     if (val == NULL || len < 1)
         return -EINVAL;
-    for (size_t i = 0; i < sizeof(congestion_names) / sizeof(congestion_names[0]); i++) {
-        const char *name = congestion_names[i];
-        size_t n = strnlen(val, len);
-        if (n == strlen(name) && memcmp(val, name, n) == 0) {
-            so->opt.congestion = (int)i;
-            return 0;
-        }
-    }
-    return -ENOENT;
+    int id = tcp_cc_find(val, strnlen(val, len));
+    if (id < 0)
+        return id;
+    sock_common_opts(so)->cc = (uint8_t)id;
+    sock_opts_apply(st, so);
+    return 0;
 }
 
 /* Repairing a connection of another host's is not for us: as Linux answers whoever may not. */
@@ -54,7 +48,7 @@ int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, so
     struct tcp_sockopts *o = sock_common_opts(so);
     int v;
     if (name == TCP_CONGESTION)
-        return congestion_set(so, val, len);
+        return congestion_set(st, so, val, len);
     if (name == TCP_ULP)
         return val == NULL || len < 1 ? -EINVAL : -ENOENT; /* no upper layer is built in */
     int err = opt_get_int(val, len, &v);
@@ -117,7 +111,7 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
     }
     case TCP_CONGESTION: {
         char name_buf[16] = {0}; /* TCP_CA_NAME_MAX */
-        snprintf(name_buf, sizeof(name_buf), "%s", congestion_names[so->opt.congestion]);
+        snprintf(name_buf, sizeof(name_buf), "%s", tcp_cc_name(st, o->cc));
         return opt_put(val, len, name_buf, sizeof(name_buf));
     }
     case TCP_DEFER_ACCEPT:

@@ -2,12 +2,24 @@
 #include "stack/tcp/cc.h"
 
 static const struct cc_ops *const table[CC_N] = {
+    [CC_CUBIC] = &cc_cubic,
     [CC_RENO] = &cc_reno,
 };
 
 const struct cc_ops *cc_get(uint8_t id) {
-    assert(id < CC_N);
+    assert(id > CC_STACK_DEFAULT && id < CC_N);
     return table[id];
+}
+
+int tcp_cc_find(const char *name, size_t len) {
+    for (int id = CC_STACK_DEFAULT + 1; id < CC_N; id++)
+        if (strlen(table[id]->name) == len && memcmp(table[id]->name, name, len) == 0)
+            return id;
+    return -ENOENT;
+}
+
+const char *tcp_cc_name(const struct stack *st, uint8_t id) {
+    return cc_get(id != CC_STACK_DEFAULT ? id : st->tcp->cfg.cc)->name;
 }
 
 /* RFC 6928: min(10 * MSS, max(2 * MSS, 14600)). */
@@ -16,11 +28,23 @@ uint32_t cc_initial_window(const struct tcb *t) {
     return u32_min(TCP_INIT_CWND * mss, u32_max(2 * mss, 14600));
 }
 
-void cc_init(struct tcb *t) {
+static uint8_t wanted(const struct stack *st, const struct tcb *t) {
+    return t->opts.cc != CC_STACK_DEFAULT ? t->opts.cc : st->tcp->cfg.cc;
+}
+
+void cc_init(struct stack *st, struct tcb *t) {
+    t->cc.id = wanted(st, t);
     t->cc.cwnd_bytes = cc_initial_window(t);
     t->cc.ssthresh_bytes = UINT32_MAX / 2; /* RFC 5681 §3.1: arbitrarily high */
     t->cc.usage_end = t->snd.nxt;
-    cc_get(t->cc.id)->init(t);
+    cc_get(t->cc.id)->init(st, t);
+}
+
+void cc_on_opts(struct stack *st, struct tcb *t) {
+    if (!tcb_is_synchronized(t) || t->cc.id == wanted(st, t))
+        return;
+    t->cc.id = wanted(st, t);
+    cc_get(t->cc.id)->init(st, t); /* windows stay, as in Linux */
 }
 
 bool cc_in_slow_start(const struct tcb *t) {
@@ -35,9 +59,19 @@ static bool is_limited(const struct tcb *t) {
     return t->cc.limited;
 }
 
-void cc_on_ack(struct tcb *t, uint32_t acked) {
+void cc_on_ack(struct stack *st, struct tcb *t, uint32_t acked, const struct rate_sample *rs) {
     if (is_limited(t))
-        cc_get(t->cc.id)->on_ack(t, acked);
+        cc_get(t->cc.id)->on_ack(st, t, acked, rs);
+}
+
+/* RFC 3465 §2.3: L = 1 in slow start after a timeout. Else unlimited, as in Linux: the ACK of a
+ * super-frame stands for many. */
+uint32_t cc_slow_start(struct tcb *t, uint32_t acked) {
+    bool after_rto = t->loss.state == LOSS_RTO;
+    uint32_t grow = after_rto ? u32_min(acked, t->snd.mss) : acked;
+    uint32_t room = t->cc.ssthresh_bytes - t->cc.cwnd_bytes;
+    t->cc.cwnd_bytes = u32_min(t->cc.cwnd_bytes + u32_min(grow, room), CC_CWND_MAX);
+    return grow <= room || after_rto ? 0 : grow - room;
 }
 
 void cc_on_recovery(struct tcb *t, uint32_t flight) {
@@ -58,12 +92,16 @@ void cc_on_rto(struct tcb *t, uint32_t flight) {
 void cc_undo(struct tcb *t, uint32_t cwnd_bytes, uint32_t ssthresh_bytes) {
     t->cc.cwnd_bytes = u32_max(t->cc.cwnd_bytes, cwnd_bytes);
     t->cc.ssthresh_bytes = u32_max(t->cc.ssthresh_bytes, ssthresh_bytes);
+    if (cc_get(t->cc.id)->undo != NULL)
+        cc_get(t->cc.id)->undo(t);
 }
 
 /* Halved for every RTO of silence, as in Linux, down to the restart window (RFC 5681 §4.1). */
-void cc_on_idle(struct tcb *t, uint64_t idle_ns) {
+void cc_on_idle(struct stack *st, struct tcb *t, uint64_t idle_ns) {
     uint32_t rw = u32_min(cc_initial_window(t), t->cc.cwnd_bytes);
-    if (idle_ns <= t->rtt.rto_ns)
+    if (cc_get(t->cc.id)->on_restart != NULL)
+        cc_get(t->cc.id)->on_restart(st, t, idle_ns);
+    if (idle_ns <= t->rtt.rto_ns || !st->tcp->cfg.slow_start_after_idle)
         return;
     t->cc.ssthresh_bytes = u32_max(t->cc.ssthresh_bytes, t->cc.cwnd_bytes / 4 * 3);
     for (; idle_ns > t->rtt.rto_ns && t->cc.cwnd_bytes > rw; idle_ns -= t->rtt.rto_ns)

@@ -2,40 +2,50 @@
  * sent) is elsewhere; an algorithm moves cc.cwnd_bytes and cc.ssthresh_bytes and nothing more. An
  * algorithm is found by its id, since a function pointer means nothing in another process.
  *
- * To add one: a file cc_x.c with a struct cc_ops, a line in enum cc_id, a line in cc.c's table. */
+ * To add one: a file cc_x.c with a struct cc_ops, its state in the union of struct tcb's cc, a line
+ * in enum cc_id (tcp.h), a line in cc.c's table. */
 #ifndef STACK_TCP_CC_H
 #define STACK_TCP_CC_H
 
 #include "stack/tcp/tcb.h"
 
-enum cc_id { CC_RENO, CC_N };
+#define CC_CWND_MAX (1u << 30) /* bytes; a window is never larger (RFC 7323 §2.3) */
 
 struct cc_ops {
     char name[16];
-    /* The connection is established; mss is known. */
-    void (*init)(struct tcb *t);
-    /* `acked` bytes were acknowledged, in no recovery or in slow start after a timeout, and cwnd
-     * was what limited us. */
-    void (*on_ack)(struct tcb *t, uint32_t acked);
+    /* The connection is established, or another algorithm had it before; mss is known. */
+    void (*init)(struct stack *st, struct tcb *t);
+    /* `acked` bytes were delivered, in no recovery or in slow start after a timeout, and cwnd was
+     * what limited us. */
+    void (*on_ack)(struct stack *st, struct tcb *t, uint32_t acked, const struct rate_sample *rs);
     /* The new ssthresh after a loss with `flight` bytes outstanding. */
-    uint32_t (*ssthresh)(const struct tcb *t, uint32_t flight);
+    uint32_t (*ssthresh)(struct tcb *t, uint32_t flight);
+    /* That loss was none; cwnd and ssthresh have been put back. NULL: nothing to do. */
+    void (*undo)(struct tcb *t);
+    /* Sending begins again after idle_ns of nothing outstanding. NULL: nothing to do. */
+    void (*on_restart)(struct stack *st, struct tcb *t, uint64_t idle_ns);
 };
 
-extern const struct cc_ops cc_reno;
+extern const struct cc_ops cc_reno, cc_cubic;
 
 const struct cc_ops *cc_get(uint8_t id);
-void cc_init(struct tcb *t);
-void cc_on_ack(struct tcb *t, uint32_t acked);
+/* A new connection: the algorithm of the socket's options, or of the stack's configuration. */
+void cc_init(struct stack *st, struct tcb *t);
+/* The socket's options have changed, maybe the algorithm (TCP_CONGESTION). */
+void cc_on_opts(struct stack *st, struct tcb *t);
+void cc_on_ack(struct stack *st, struct tcb *t, uint32_t acked, const struct rate_sample *rs);
 void cc_on_recovery(struct tcb *t, uint32_t flight); /* sets ssthresh; cwnd follows by prr.c */
 void cc_on_recovery_end(struct tcb *t);
 void cc_on_rto(struct tcb *t, uint32_t flight); /* sets ssthresh; the first timeout of a row only */
 /* The loss was none: both windows as they were before, or larger if they have grown. */
 void cc_undo(struct tcb *t, uint32_t cwnd_bytes, uint32_t ssthresh_bytes);
 /* Before sending after a pause (RFC 5681 §4.1). */
-void cc_on_idle(struct tcb *t, uint64_t idle_ns);
+void cc_on_idle(struct stack *st, struct tcb *t, uint64_t idle_ns);
 /* After each round of output: how full was the window, and did it stop us (RFC 7661, Linux). */
 void cc_on_output(struct tcb *t, uint32_t pipe, bool cwnd_stopped);
 uint32_t cc_initial_window(const struct tcb *t);
 bool cc_in_slow_start(const struct tcb *t);
+/* Grows cwnd by `acked` up to ssthresh; returns what is left for congestion avoidance. */
+uint32_t cc_slow_start(struct tcb *t, uint32_t acked);
 
 #endif

@@ -228,11 +228,11 @@ static void count_duplicate(struct stack *st, struct tcb *t, struct ack_news *n)
         t->loss.state = LOSS_DISORDER;
 }
 
-static void move_cwnd(struct tcb *t, const struct ack_news *n) {
+static void move_cwnd(struct stack *st, struct tcb *t, const struct ack_news *n) {
     if (reduces(t))
         prr_on_ack(t, n->rs.acked_sacked, n->acked > 0 && n->rs.losses == 0);
     else if (n->acked > 0 || (t->rack.reordering_seen && n->sacked > 0))
-        cc_on_ack(t, n->rs.acked_sacked);
+        cc_on_ack(st, t, n->rs.acked_sacked, &n->rs);
 }
 
 void loss_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
@@ -255,7 +255,7 @@ void loss_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
     n->rs.losses = (uint32_t)(t->rate.lost - lost);
     if (t->loss.state < LOSS_RECOVERY && (t->sent.lost_bytes > 0 || duplicates_show_loss(t)))
         enter_recovery(st, t, n);
-    move_cwnd(t, n);
+    move_cwnd(st, t, n);
 }
 
 /* ---- timers ---- */

@@ -167,7 +167,7 @@ static struct sent_new send_new(struct stack *st, struct tcb *t) {
     uint32_t mss = output_mss(t), max = super_max(st, t, mss);
     if (tcb_outstanding(t) == 0 && t->snd.last_data_ns != 0 && tcb_unsent(t) > 0 &&
         window_room(t) > 0)
-        cc_on_idle(t, st->now_ns - t->snd.last_data_ns);
+        cc_on_idle(st, t, st->now_ns - t->snd.last_data_ns);
     while (tcb_unsent(t) > 0 || fin_is_due(t)) {
         uint32_t len = may_send_new(t, mss, max, &cwnd_stops);
         if (len == 0 && tcb_unsent(t) > 0)

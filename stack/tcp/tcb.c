@@ -26,6 +26,8 @@ void tcp_config_default(struct tcp_config *cfg) {
         .sack = true,
         .somaxconn = 4096,
         .rto_min_ns = 200 * MS_NS,
+        .cc = CC_CUBIC,
+        .slow_start_after_idle = true,
         .recovery = 1,
         .early_retrans = 3,
         .frto = 2,

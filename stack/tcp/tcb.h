@@ -35,6 +35,7 @@
 #include "stack/base/ranges.h"
 #include "stack/net/errq.h"
 #include "stack/net/flow.h"
+#include "stack/tcp/cubic.h"
 #include "stack/tcp/loss.h"
 #include "stack/tcp/marks.h"
 #include "stack/tcp/prr.h"
@@ -211,6 +212,9 @@ struct tcb {
         bool limited_now;
         uint32_t max_pipe_bytes;
         seq_t usage_end;
+        union { /* of the algorithm `id` only */
+            struct cubic cubic;
+        } u;
     } cc;
 
     /* ---- timers (timer.c) ---- */

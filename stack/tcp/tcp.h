@@ -26,6 +26,8 @@ enum tcp_state { /* Linux's numbers, as TCP_INFO shows them */
 };
 
 /* Per stack; each has the name and the default of the Linux sysctl in the comment. */
+enum cc_id { CC_STACK_DEFAULT, CC_CUBIC, CC_RENO, CC_N };
+
 struct tcp_config {
     uint32_t max_conns;      /* tcbs, listeners included */
     uint32_t syn_retries;    /* tcp_syn_retries 6 */
@@ -40,14 +42,16 @@ struct tcp_config {
     uint32_t wmem_default, wmem_max; /* tcp_wmem: 16 KiB grows to 4 MiB; here the buffer's cap */
     bool window_scaling, timestamps, sack; /* all on */
     uint32_t somaxconn;                    /* net.core.somaxconn 4096 */
-    bool stdurg;             /* tcp_stdurg 0: the pointer points behind the urgent byte (MUST-62) */
-    uint64_t rto_min_ns;     /* 200 ms */
-    uint32_t recovery;       /* tcp_recovery 1: enum recovery_bit; RACK itself cannot be off */
-    uint32_t early_retrans;  /* tcp_early_retrans 3: tail loss probes; 0: none */
-    uint32_t frto;           /* tcp_frto 2 */
-    uint32_t reordering;     /* tcp_reordering 3, segments */
-    uint32_t max_reordering; /* tcp_max_reordering 300 */
-    uint64_t msl_timewait_ns; /* 60 s */
+    bool stdurg;         /* tcp_stdurg 0: the pointer points behind the urgent byte (MUST-62) */
+    uint64_t rto_min_ns; /* 200 ms */
+    uint8_t cc;          /* tcp_congestion_control cubic: enum cc_id */
+    bool slow_start_after_idle; /* tcp_slow_start_after_idle 1 */
+    uint32_t recovery;          /* tcp_recovery 1: enum recovery_bit; RACK itself cannot be off */
+    uint32_t early_retrans;     /* tcp_early_retrans 3: tail loss probes; 0: none */
+    uint32_t frto;              /* tcp_frto 2 */
+    uint32_t reordering;        /* tcp_reordering 3, segments */
+    uint32_t max_reordering;    /* tcp_max_reordering 300 */
+    uint64_t msl_timewait_ns;   /* 60 s */
 };
 enum recovery_bit { RACK_STATIC_WINDOW = 2, RACK_NO_DUPTHRESH = 4 };
 void tcp_config_default(struct tcp_config *cfg);
@@ -68,11 +72,16 @@ struct tcp_sockopts {
     int minttl;       /* IP_MINTTL: segments of a smaller TTL are dropped (RFC 5082) */
     bool recverr;     /* IP_RECVERR: soft errors are told at once */
     uint8_t tos, ttl;
+    uint8_t cc; /* enum cc_id; CC_STACK_DEFAULT: the stack's */
 };
 
 int tcp_init(struct stack *st, const struct tcp_config *cfg); /* -ENOMEM */
 /* What tcp_init was given: the defaults that getsockopt shows for an option that nobody has set. */
 const struct tcp_config *tcp_get_config(const struct stack *st);
+/* A congestion control by its name (`len` bytes): enum cc_id, or -ENOENT. And its name: of the
+ * stack's where id is CC_STACK_DEFAULT. */
+int tcp_cc_find(const char *name, size_t len);
+const char *tcp_cc_name(const struct stack *st, uint8_t id);
 
 /* ---- calls of a user (RFC 9293 §3.10.1 – 3.10.5). None blocks. ---- */
 

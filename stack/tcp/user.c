@@ -19,7 +19,6 @@ void tcb_start(struct stack *st, struct tcb *t) {
     seq_t iss = isn_choose(st, t);
     t->snd.iss = t->snd.una = t->snd.small_end = iss;
     t->snd.nxt = t->snd.buf_seq = seq_add(iss, 1);
-    t->cc.id = CC_RENO;
     rtt_init(t);
     loss_init(t);
     sent_init(t);
@@ -33,7 +32,7 @@ void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
     sent_init(t);
     rack_init(st, t);
     t->snd.last_ack_ns = t->rcv.last_ns = t->rcv.grow_start_ns = st->now_ns;
-    cc_init(t);
+    cc_init(st, t);
     if (t->loss.total_retrans >
         1) /* RFC 5681 §3.1: the SYN was lost; once may be chance (RFC 6928) */
         t->cc.cwnd_bytes = t->snd.mss;
@@ -304,6 +303,7 @@ void tcp_opts_changed(struct stack *st, struct tcb *t) {
             u32_max(t->rcv.limit, u32_min(t->opts.rcvlowat, st->tcp->cfg.rmem_max / 2) * 2);
     if (tcb_is_synchronized(t) && t->state != TCPS_TIME_WAIT) {
         opts_update_mss(st, t);
+        cc_on_opts(st, t);
         tcp_on_opts(st, t);
         /* As Linux: setting TCP_NODELAY, or taking TCP_CORK off, pushes what waits. */
         t->snd.override = !t->opts.cork && (t->opts.nodelay || !t->snd.more);

@@ -42,7 +42,7 @@ FX struct tcb *tu_tcb(struct stack *st) {
     t->rcv.nxt = t->rcv.acked = t->rcv.copied = seq(TU_RCV);
     t->rcv.limit = 65536;
     t->rcv.adv = seq_add(t->rcv.nxt, 65536);
-    cc_init(t);
+    cc_init(st, t);
     tcb_set_state(st, t, TCPS_ESTABLISHED);
     tcb_insert_flow(st, t);
     return t;
