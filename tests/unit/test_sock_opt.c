@@ -209,8 +209,11 @@ Test(sock_opt, strings) {
     char name[16];
     socklen_t len = sizeof(name);
     cr_assert_eq(sock_getopt(A->st, t, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
-    cr_expect_str_eq(name, "reno");
+    cr_expect_str_eq(name, "cubic");
     cr_expect_eq(sock_setopt(A->st, t, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
+    len = sizeof(name);
+    cr_assert_eq(sock_getopt(A->st, t, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    cr_expect_str_eq(name, "reno");
     cr_expect_eq(sock_setopt(A->st, t, IPPROTO_TCP, TCP_CONGESTION, "nosuch", 6), -ENOENT);
     cr_expect_eq(sock_setopt(A->st, t, IPPROTO_TCP, TCP_CONGESTION, "", 0), -EINVAL);
     cr_assert_eq(sock_setopt(A->st, t, SOL_SOCKET, SO_BINDTODEVICE, "veth0", 6), 0);
