@@ -104,9 +104,8 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
                                ? o->linger2_s
                                : (int)(tcp_get_config(st)->fin_timeout_ns / 1000000000u));
     case TCP_INFO: {
-        struct tcp_info info;
-        memset(&info, 0, sizeof(info));
-        tcp_get_info(st, so->tcb, &info);
+        struct tcp_info_full info;
+        tcp_get_info_full(st, so->tcb, &info);
         return opt_put(val, len, &info, sizeof(info));
     }
     case TCP_CONGESTION: {

@@ -136,6 +136,7 @@ bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
     if (seq_lt(s->h.ack, t->snd.una))
         return true; /* an old one tells nothing, but its text counts */
     learn(st, t, s);
+    account_on_ack(st, t);
     if (tcb_fin_sent(t) && seq_eq(t->snd.una, t->snd.nxt))
         on_fin_acked(st, t);
     if (tcb_outstanding(t) > 0 || tcb_unsent(t) > 0 || t->snd.fin_queued)

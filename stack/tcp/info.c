@@ -121,19 +121,28 @@ static uint32_t segs(const struct tcb *t, uint32_t bytes) {
     return t->snd.mss != 0 ? (bytes + t->snd.mss - 1) / t->snd.mss : 0;
 }
 
+/* Segments by their records; a SYN has none. */
+static void fill_outstanding(const struct tcb *t, struct tcp_info *i) {
+    for (struct sent *r = sent_first(t); r != NULL; r = sent_next(r)) {
+        uint32_t n = segs(t, sent_len(r));
+        i->tcpi_unacked += n;
+        i->tcpi_sacked += r->flags & SENT_SACKED ? n : 0;
+        i->tcpi_lost += r->flags & SENT_LOST ? n : 0;
+        i->tcpi_retrans += r->flags & SENT_RTX ? n : 0;
+    }
+    if (i->tcpi_unacked == 0 && tcb_outstanding(t) > 0)
+        i->tcpi_unacked = 1;
+}
+
 static void fill_loss(const struct tcb *t, struct tcp_info *i) {
     i->tcpi_ca_state = t->loss.state;
     i->tcpi_retransmits = (uint8_t)u32_min(t->loss.backoff, 255);
     i->tcpi_backoff = i->tcpi_retransmits;
     i->tcpi_probes = (uint8_t)u32_min(t->probes, 255);
-    i->tcpi_unacked = segs(t, tcb_outstanding(t));
-    i->tcpi_sacked = segs(t, scoreboard_sacked(t));
-    i->tcpi_lost = segs(t, t->sent.lost_bytes);
-    i->tcpi_retrans = segs(t, t->sent.rtx_bytes);
+    fill_outstanding(t, i);
     i->tcpi_total_retrans = t->loss.total_retrans;
     i->tcpi_reordering = t->rack.reordering;
     i->tcpi_reord_seen = t->rack.reordering_events;
-    i->tcpi_delivered = segs(t, (uint32_t)t->rate.delivered);
     if (t->rate.last_interval_ns != 0)
         i->tcpi_delivery_rate =
             t->rate.last_delivered * S_NS / t->rate.last_interval_ns; /* a window: 2^30 at most */
@@ -151,39 +160,101 @@ static void fill_windows(const struct tcb *t, struct tcp_info *i) {
     i->tcpi_rcv_ssthresh = t->rcv.limit;
     i->tcpi_rcv_space = t->rcv.limit;
     i->tcpi_snd_wnd = t->snd.wnd;
-    i->tcpi_pmtu = t->snd.mss + 40 + (t->use_ts ? 12 : 0);
 }
 
-void tcp_get_info(struct stack *st, const struct tcb *t, struct tcp_info *i) {
-    memset(i, 0, sizeof(*i));
-    i->tcpi_state = t->state;
-    if (t->state == TCPS_LISTEN) { /* Linux: the accept queue and its bound */
-        i->tcpi_unacked = t->n_accept;
-        i->tcpi_sacked = t->backlog;
+/* A socket that has not been connected shows what it would begin with. */
+static void fill_start(const struct stack *st, struct tcp_info *i, bool listener) {
+    i->tcpi_reordering = st->tcp->cfg.reordering;
+    i->tcpi_snd_cwnd = TCP_INIT_CWND;
+    i->tcpi_pacing_rate = i->tcpi_max_pacing_rate = UINT64_MAX;
+    if (listener)
         return;
-    }
-    i->tcpi_options =
-        (uint8_t)((t->use_ts ? TCPI_OPT_TIMESTAMPS : 0) | (t->use_sack ? TCPI_OPT_SACK : 0) |
-                  (t->use_wscale ? TCPI_OPT_WSCALE : 0));
-    i->tcpi_snd_wscale = t->snd.wscale & 15;
-    i->tcpi_rcv_wscale = t->rcv.wscale & 15;
-    fill_loss(t, i);
-    fill_windows(t, i);
-    i->tcpi_rto = us(t->rtt.rto_ns);
-    i->tcpi_ato = us(TCP_DELACK_NS);
-    i->tcpi_rtt = us(t->rtt.srtt_ns);
-    i->tcpi_rttvar = us(t->rtt.rttvar_ns);
-    i->tcpi_min_rtt = t->rtt.min_ns != UINT64_MAX ? us(t->rtt.min_ns) : ~0u;
-    i->tcpi_last_data_sent = ms_since(st, t->snd.last_data_ns);
-    i->tcpi_last_data_recv = ms_since(st, t->rcv.last_data_ns);
-    i->tcpi_last_ack_recv = ms_since(st, t->snd.last_ack_ns);
+    i->tcpi_delivery_rate_app_limited = 1;
+    i->tcpi_snd_mss = TCP_MSS_DEFAULT;
+    i->tcpi_rto = us(TCP_RTO_INIT_NS);
+    i->tcpi_rttvar = us(TCP_RTO_INIT_NS / 4);
+    i->tcpi_min_rtt = UINT32_MAX;
+    i->tcpi_snd_ssthresh = 0x7fffffff;
+    i->tcpi_last_data_sent = i->tcpi_last_data_recv = i->tcpi_last_ack_recv =
+        (uint32_t)(st->now_ns / MS_NS);
+}
+
+/* SYN and FIN count among what is acknowledged and received. */
+static void fill_volume(const struct tcb *t, struct tcp_info *i) {
+    bool syn_acked = t->established_ns != 0;
+    bool fin_acked = t->snd.fin_queued && seq_gt(t->snd.una, tcb_data_end(t));
     i->tcpi_bytes_sent = t->snd.bytes_sent + t->snd.bytes_retrans;
     i->tcpi_bytes_retrans = t->snd.bytes_retrans;
-    i->tcpi_bytes_acked = t->snd.bytes_acked;
-    i->tcpi_bytes_received = t->rcv.bytes;
+    i->tcpi_bytes_acked = t->snd.bytes_acked + (syn_acked && !t->passive) + fin_acked;
+    i->tcpi_bytes_received = t->rcv.bytes + t->rcv.fin_seen;
     i->tcpi_segs_out = t->snd.segs_out;
     i->tcpi_segs_in = t->rcv.segs_in;
     i->tcpi_data_segs_out = t->snd.data_segs_out;
     i->tcpi_data_segs_in = t->rcv.data_segs_in;
     i->tcpi_notsent_bytes = tcp_outq_nsd(t);
+    i->tcpi_delivered = t->account.delivered + syn_acked;
+    i->tcpi_dsack_dups = t->account.dsack_dups;
+    i->tcpi_rcv_ooopack = t->account.ooopack;
+}
+
+static void fill_times(const struct stack *st, const struct tcb *t, struct tcp_info *i) {
+    uint64_t rwnd = account_chrono(st, t, CHRONO_RWND_LIMITED);
+    uint64_t sndbuf = account_chrono(st, t, CHRONO_SNDBUF_LIMITED);
+    i->tcpi_rto = us(t->rtt.rto_ns);
+    i->tcpi_ato = t->rcv.last_data_ns != 0 ? us(TCP_DELACK_NS) : 0;
+    i->tcpi_rtt = us(t->rtt.srtt_ns + 999); /* a host that talks to itself needs no time */
+    i->tcpi_rttvar = us(t->rtt.rttvar_ns + 999);
+    i->tcpi_min_rtt = t->rtt.min_ns != UINT64_MAX ? us(t->rtt.min_ns + 999) : UINT32_MAX;
+    i->tcpi_last_data_sent = ms_since(st, t->snd.last_data_ns);
+    i->tcpi_last_data_recv = ms_since(st, t->rcv.last_data_ns);
+    i->tcpi_last_ack_recv = ms_since(st, t->snd.last_ack_ns);
+    i->tcpi_busy_time = (account_chrono(st, t, CHRONO_BUSY) + rwnd + sndbuf) / 1000;
+    i->tcpi_rwnd_limited = rwnd / 1000;
+    i->tcpi_sndbuf_limited = sndbuf / 1000;
+}
+
+static void fill_rest(const struct stack *st, const struct tcb *t, struct tcp_info_full *f) {
+    const struct tcp_account *a = &t->account;
+    uint64_t running = a->rto_since_ns != 0 ? st->now_ns - a->rto_since_ns : 0;
+    f->rcv_wnd = tcb_rcv_wnd(t);
+    f->total_rto = a->total_rto;
+    f->total_rto_recoveries = a->rto_recoveries;
+    f->total_rto_time_ms = (uint32_t)((a->rto_ns + running) / MS_NS);
+}
+
+static void fill_connection(struct stack *st, const struct tcb *t, struct tcp_info *i) {
+    i->tcpi_options =
+        (uint8_t)((t->use_ts ? TCPI_OPT_TIMESTAMPS : 0) | (t->use_sack ? TCPI_OPT_SACK : 0) |
+                  (t->use_wscale ? TCPI_OPT_WSCALE : 0));
+    i->tcpi_snd_wscale = t->snd.wscale & 15;
+    i->tcpi_rcv_wscale = t->rcv.wscale & 15;
+    i->tcpi_pacing_rate = i->tcpi_max_pacing_rate = UINT64_MAX; /* nothing is paced */
+    fill_loss(t, i);
+    fill_windows(t, i);
+    fill_volume(t, i);
+    fill_times(st, t, i);
+    i->tcpi_pmtu = net_path_mtu(st, &t->remote.addr);
+}
+
+void tcp_get_info(struct stack *st, const struct tcb *t, struct tcp_info *i) {
+    memset(i, 0, sizeof(*i));
+    /* To its user a connection in TIME-WAIT is closed: Linux keeps another object for the wait. */
+    i->tcpi_state = t->state == TCPS_TIME_WAIT ? TCPS_CLOSED : t->state;
+    if (t->state == TCPS_LISTEN || (t->state == TCPS_CLOSED && !t->done)) {
+        fill_start(st, i, t->state == TCPS_LISTEN);
+        i->tcpi_unacked = t->n_accept; /* a listener's queue and its bound */
+        i->tcpi_sacked = t->state == TCPS_LISTEN ? t->backlog : 0;
+        return;
+    }
+    fill_connection(st, t, i);
+}
+
+void tcp_get_info_full(struct stack *st, const struct tcb *t, struct tcp_info_full *out) {
+    struct tcp_info i;
+    _Static_assert(sizeof(i) >= sizeof(out->head), "an older header than Debian 12's");
+    memset(out, 0, sizeof(*out));
+    tcp_get_info(st, t, &i);
+    memcpy(out->head, &i, sizeof(out->head));
+    if (tcb_is_synchronized(t))
+        fill_rest(st, t, out);
 }

@@ -286,6 +286,7 @@ void loss_on_timeout(struct stack *st, struct tcb *t) {
     t->loss.frto = st->tcp->cfg.frto != 0 && (fresh || t->loss.backoff > 0);
     t->loss.new_first = false;
     t->loss.backoff++;
+    account_on_timeout(st, t);
     t->tlp.out = false;
     t->cc.cwnd_bytes = scoreboard_pipe(t) + t->snd.mss; /* LW */
     rtt_backoff(t);

@@ -169,7 +169,7 @@ void recv_segment(struct stack *st, struct tcb *t, struct seg *s) {
             in_order(st, t, s);
         } else {
             if (gaps_store(st, t, s))
-                st->ctr.TcpExtTCPOFOQueue++;
+                st->ctr.TcpExtTCPOFOQueue++, t->account.ooopack++;
             else
                 s->fin = false;
             ackpolicy_on_data(st, t, s, false, false);

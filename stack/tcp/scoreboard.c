@@ -35,6 +35,7 @@ void scoreboard_on_delivered(struct stack *st, struct tcb *t, const struct sent 
             n->last_sent_ns = r->sent_ns;
         }
     }
+    account_on_delivered(t, r, bytes);
     rack_on_delivered(st, t, r, n->tsecr_ok, n->tsecr);
     rate_on_delivered(st, t, r, bytes, &n->rs);
 }
@@ -82,6 +83,7 @@ void scoreboard_update(struct stack *st, struct tcb *t, const struct seg *s, str
     n->dsack = is_dsack(s);
     if (n->dsack) {
         st->ctr.TcpExtTCPDSACKRecv++;
+        t->account.dsack_dups++;
         n->dsack_range = (struct range){o->sack[0].lo, o->sack[0].hi};
     }
     for (int i = n->dsack; i < o->nsack; i++) {

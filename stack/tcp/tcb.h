@@ -21,8 +21,8 @@
  *   segment.c  headers                                       reset.c    RSTs
  *   timer.c    all deadlines                                 rtt.c      RTT and RTO
  *   user.c, bind.c, close.c the calls                        isn.c      keyed numbers
- *   urgent.c   urgent data, both ways                        marks.c    records, timestamps,
- * zerocopy info.c, icmp.c, repair.c, check.c */
+ *   urgent.c   urgent data, both ways                        marks.c    records, times, copies
+ *   info.c, account.c, icmp.c, repair.c, check.c */
 #ifndef STACK_TCP_TCB_H
 #define STACK_TCP_TCB_H
 
@@ -35,6 +35,7 @@
 #include "stack/base/ranges.h"
 #include "stack/net/errq.h"
 #include "stack/net/flow.h"
+#include "stack/tcp/account.h"
 #include "stack/tcp/cubic.h"
 #include "stack/tcp/loss.h"
 #include "stack/tcp/marks.h"
@@ -169,6 +170,7 @@ struct tcb {
     struct tcp_urgent urgent; /* urgent.c */
     struct send_marks marks;  /* marks.c */
     struct errq errq;
+    struct tcp_account account; /* account.c */
 
     /* ---- options in use ---- */
     bool use_ts, use_wscale, use_sack;

@@ -156,9 +156,20 @@ uint32_t tcp_outq_nsd(const struct tcb *t);
 bool tcp_is_bound(const struct tcb *t);
 /* Nothing is left to be done for it: linger's wait is over. */
 bool tcp_is_flushed(const struct tcb *t);
-struct tcp_info; /* <linux/tcp.h> */
+/* struct tcp_info as Linux 6.18 has it, of which Debian's <linux/tcp.h> knows the first part. */
+struct tcp_info_full {
+    uint8_t head[232]; /* struct tcp_info up to tcpi_snd_wnd */
+    uint32_t rcv_wnd, rehash;
+    uint16_t total_rto, total_rto_recoveries;
+    uint32_t total_rto_time_ms;
+    uint32_t received_ce, delivered_e1_bytes, delivered_e0_bytes, delivered_ce_bytes;
+    uint32_t received_e1_bytes, received_e0_bytes, received_ce_bytes;
+    uint16_t accecn_fail_mode, accecn_opt_seen;
+};
 /* Fills what there is; the size that the caller gave is its own affair. */
+struct tcp_info; /* <linux/tcp.h> */
 void tcp_get_info(struct stack *st, const struct tcb *t, struct tcp_info *out);
+void tcp_get_info_full(struct stack *st, const struct tcb *t, struct tcp_info_full *out);
 uint32_t tcp_get_mss(const struct tcb *t);
 /* All tcbs that nobody has closed or that TCP still works for: keeper asks before it leaves.
  * TIME-WAIT counts as *timewait only. */

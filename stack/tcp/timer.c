@@ -215,6 +215,7 @@ static void handshake_timeout(struct stack *st, struct tcb *t) {
         return;
     }
     t->loss.backoff++;
+    account_on_timeout(st, t);
     t->loss.total_retrans++;
     st->ctr.TcpRetransSegs++;
     rtt_on_syn_again(t);

@@ -60,6 +60,7 @@ static void renew(struct stack *st, struct tcb *t) {
     memset(&t->rate, 0, sizeof(t->rate));
     memset(&t->cc, 0, sizeof(t->cc));
     memset(&t->urgent, 0, sizeof(t->urgent));
+    memset(&t->account, 0, sizeof(t->account));
     TAILQ_INIT(&t->rcv.gaps);
     t->probes = t->probe_backoff = t->keepalive_probes = 0;
     t->nomem = t->passive = false;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every socket option in every state of a socket: what getsockopt and setsockopt say on the kernel's
-# stack and on ours must be the same, but for what options.txt lists.
+# stack and on ours must be the same, but for what options.txt lists. And TCP_INFO.
 . "$(dirname "$0")/../lib/apps.sh"
 
 # The options whose blocks differ, one a line.
@@ -29,6 +29,19 @@ case_options() {
     [ -z "$less" ] || echo "like Linux by now, to be taken from options.txt: ${less//$'\n'/, }"
 }
 
+# TCP_INFO at the stations of a connection.
+case_info() {
+    gcc -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Werror -o "$T/info" "$ROOT/tests/apps/info.c" ||
+        fail "info.c does not compile"
+    unshare -n sh -c "ip link set lo up; exec $T/info" >"$T/kernel.txt" ||
+        fail "info failed on the kernel"
+    spawn info "${CLIENT[@]}" "$T/info"
+    status info 60
+    [ "$STATUS" = 0 ] || fail "info failed on ours"
+    diff "$T/kernel.txt" "$T/info.out" || fail "TCP_INFO is not as Linux has it"
+}
+
 run_cases "$@" <<'END'
 options  one-host  90  alone
+info     one-host  60  alone
 END

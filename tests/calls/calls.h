@@ -92,11 +92,14 @@ void alarm_ms(int ms);
     X(recv_in_threads) X(poll_same_number) X(poll_wakes) X(epoll_in_threads)
 #define URGENT_TESTS(X)                                                                            \
     X(oob_byte) X(oob_ends_waitall) X(oob_inline) X(oob_select) X(sigurg)
+#define ERRQUEUE_TESTS(X)                                                                          \
+    X(zerocopy) X(tx_timestamps) X(rx_timestamps) X(tcp_inq) X(peek_off) X(recverr) X(eor)         \
+    X(empty_vectors)
 #define ALL_TESTS(X)                                                                               \
     SOCK_TESTS(X)                                                                                  \
     IO_TESTS(X)                                                                                    \
     FD_TESTS(X) WAIT_TESTS(X) EPOLL_TESTS(X) PROC_TESTS(X) STDIO_TESTS(X) SIG_TESTS(X)     \
-    URGENT_TESTS(X)
+    URGENT_TESTS(X) ERRQUEUE_TESTS(X)
 /* clang-format on */
 
 #define X(name) void test_##name(void);
