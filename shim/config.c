@@ -397,8 +397,9 @@ bool config_differs(const struct config *host, char *names, size_t len) {
         const char *v = getenv(settings[i].env);
         if (v == NULL || v[0] == '\0')
             continue;
-        struct config with; /* a copy of all bytes, so that they can be compared */
+        struct config with; /* a copy of all bytes, padding too, so that they can be compared */
         memcpy(&with, host, sizeof(with));
+        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
         if (settings[i].set(&with, v) != NULL || memcmp(&with, host, sizeof(with)) != 0)
             at +=
                 (size_t)snprintf(names + at, len - at, "%s%s", at > 0 ? " " : "", settings[i].env);

@@ -37,13 +37,10 @@ bool tlp_send(struct stack *st, struct tcb *t) {
 bool tlp_on_ack(struct tcb *t, const struct ack_news *n) {
     if (!t->tlp.out || seq_lt(t->snd.una, t->tlp.end))
         return false;
-    if (!t->tlp.is_rtx || n->dsack) { /* nothing was lost */
+    bool nothing_lost = !t->tlp.is_rtx || n->dsack;
+    bool lost = !nothing_lost && seq_gt(t->snd.una, t->tlp.end);
+    bool dup_ack = n->acked == 0 && n->sacked == 0; /* for the probe, so both came */
+    if (nothing_lost || lost || dup_ack)
         t->tlp.out = false;
-    } else if (seq_gt(t->snd.una, t->tlp.end)) {
-        t->tlp.out = false;
-        return true;
-    } else if (n->acked == 0 && n->sacked == 0) { /* a duplicate ACK: for the probe, so both came */
-        t->tlp.out = false;
-    }
-    return false;
+    return lost;
 }

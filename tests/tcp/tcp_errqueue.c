@@ -205,6 +205,15 @@ static size_t recv_control(size_t n, char *control, size_t room, struct msghdr *
     return (size_t)got;
 }
 
+/* The first control message, which must be of that kind, into data. */
+static void first_control(struct msghdr *msg, int level, int type, void *data, size_t len) {
+    const struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+    bool is_it = c != NULL && c->cmsg_level == level && c->cmsg_type == type;
+    cr_assert(is_it);
+    if (is_it)
+        memcpy(data, CMSG_DATA(c), len);
+}
+
 Test(errqueue, tcp_inq_tells_what_is_left) {
     _Alignas(struct cmsghdr) char control[64];
     struct msghdr msg;
@@ -212,17 +221,15 @@ Test(errqueue, tcp_inq_tells_what_is_left) {
     t_set(IPPROTO_TCP, TCP_INQ, 1);
     in("P. 1:101(100) ack 1 win 65535");
     cr_assert_eq(recv_control(30, control, sizeof(control), &msg), 30);
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
     int left = -1;
-    cr_assert(c != NULL && c->cmsg_level == IPPROTO_TCP && c->cmsg_type == TCP_CM_INQ);
-    memcpy(&left, CMSG_DATA(c), sizeof(left));
+    first_control(&msg, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof(left));
     cr_assert_eq(left, 70);
     cr_assert_eq(recv_control(70, control, sizeof(control), &msg), 70);
-    memcpy(&left, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(left));
+    first_control(&msg, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof(left));
     cr_assert_eq(left, 0);
     in("F. 101:101(0) ack 1 win 65535");
     cr_assert_eq(recv_control(10, control, sizeof(control), &msg), 0);
-    memcpy(&left, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(left));
+    first_control(&msg, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof(left));
     cr_assert_eq(left, 1, "the end is still to be read");
     t_skip();
 }
@@ -236,12 +243,10 @@ Test(errqueue, so_timestampns_tells_when_data_came) {
     in("P. 1:101(100) ack 1 win 65535");
     after(50);
     cr_assert_eq(recv_control(100, control, sizeof(control), &msg), 100);
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    cr_assert(c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS);
-    memcpy(&first, CMSG_DATA(c), sizeof(first));
+    first_control(&msg, SOL_SOCKET, SO_TIMESTAMPNS, &first, sizeof(first));
     in("P. 101:201(100) ack 1 win 65535");
     cr_assert_eq(recv_control(100, control, sizeof(control), &msg), 100);
-    memcpy(&second, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(second));
+    first_control(&msg, SOL_SOCKET, SO_TIMESTAMPNS, &second, sizeof(second));
     int64_t ms = (second.tv_sec - first.tv_sec) * 1000 + (second.tv_nsec - first.tv_nsec) / 1000000;
     cr_assert_eq(ms, 50);
     t_skip();
