@@ -71,6 +71,11 @@ Options, each with the environment variable that does the same for a bare
   --spin US         SHIMSTACK_SPIN       how long a blocking call spins before it sleeps, in
                                          microseconds (0: never)
   --log LEVEL       SHIMSTACK_LOG        none, error, info or debug: what the stack says on stderr
+  --sysctl N=V      SHIMSTACK_SYSCTL     a knob of the stack by its Linux name, such as
+                                         net.ipv4.tcp_sack=0; may be said again (in the variable:
+                                         commas between). Else as the namespace's /proc/sys has it
+  --live-sysctl     SHIMSTACK_LIVE_SYSCTL=1
+                                         read /proc/sys anew whenever a socket is made
                     SHIMSTACK_STAY=1     the host's keeper stays when nothing is left to keep
 
 Without --if and --addr the host is found by itself: the interface whose alias begins with
@@ -513,8 +518,10 @@ main() {
         -h | --help) usage && exit 0 ;;
         --build) build && exit 0 ;;
         --keep) KEEP=1 && shift ;;
+        --live-sysctl) export SHIMSTACK_LIVE_SYSCTL=1 && shift ;;
         --take-over) TAKE_OVER=1 && export SHIMSTACK_TAKE_OVER=1 && shift ;;
-        --host | --lab | --if | --addr | --gw | --mac | --mtu | --pcap | --impair | --spin | --log)
+        --host | --lab | --if | --addr | --gw | --mac | --mtu | --pcap | --impair | --spin | --log | \
+            --sysctl)
             value_of "$1" $#
             case $1 in
             --host) HOST=$2 ;;
@@ -528,6 +535,7 @@ main() {
             --impair) export SHIMSTACK_IMPAIR=$2 ;;
             --spin) export SHIMSTACK_SPIN=$2 ;;
             --log) export SHIMSTACK_LOG=$2 ;;
+            --sysctl) export SHIMSTACK_SYSCTL=${SHIMSTACK_SYSCTL:+$SHIMSTACK_SYSCTL,}$2 ;;
             esac
             shift 2
             ;;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shim/sysctl.h"
 #include "stack/base/log.h"
 #include "stack/base/rand.h"
 
@@ -136,6 +137,19 @@ static const char *set_log(struct config *cfg, const char *value) {
     return "no such level: none, error, info or debug";
 }
 
+static const char *set_sysctl(struct config *cfg, const char *value) {
+    struct tcp_config scratch;
+    tcp_config_default(&scratch);
+    if (strlen(value) >= sizeof(cfg->sysctl))
+        return "too long a list: 511 bytes at most";
+    memcpy(cfg->sysctl, value, strlen(value) + 1);
+    return sysctl_from_list(&scratch, value);
+}
+
+static const char *set_live_sysctl(struct config *cfg, const char *value) {
+    return set_flag(&cfg->live_sysctl, value);
+}
+
 static const struct {
     const char *key, *env;
     const char *(*set)(struct config *cfg, const char *value); /* NULL, or what is wrong */
@@ -150,6 +164,8 @@ static const struct {
     {"spin", "SHIMSTACK_SPIN", set_spin},
     {"log", "SHIMSTACK_LOG", set_log},
     {"stay", "SHIMSTACK_STAY", set_stay},
+    {"sysctl", "SHIMSTACK_SYSCTL", set_sysctl},
+    {"live-sysctl", "SHIMSTACK_LIVE_SYSCTL", set_live_sysctl},
 };
 #define N_SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -176,13 +192,13 @@ int config_set(struct config *cfg, const char *key, const char *value, const cha
         }
     return refuse(EINVAL, err, errlen,
                   "%s: '%.40s' is no setting; there are addr, gw, mac, mtu, take-over, pcap, "
-                  "impair, spin, log, stay",
+                  "impair, spin, log, stay, sysctl, live-sysctl",
                   where, key);
 }
 
 int config_set_words(struct config *cfg, const char *words, uint32_t skip, const char *where,
                      char *err, size_t errlen) {
-    char text[256];
+    char text[1024]; /* an interface's alias has 255 bytes at most */
     snprintf(text, sizeof(text), "%s", words);
     char *save = NULL;
     for (char *w = strtok_r(text, " \t", &save); w != NULL; w = strtok_r(NULL, " \t", &save)) {

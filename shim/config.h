@@ -32,13 +32,15 @@ struct config {
     struct impair impair_out, impair_in;
     uint32_t spin_us; /* D7's one knob; 0: never spin */
     uint8_t log_level;
-    bool stay; /* the keeper stays when nothing is left */
+    bool stay;        /* the keeper stays when nothing is left */
+    char sysctl[512]; /* "net.ipv4.tcp_sack=0,…", over what /proc/sys says */
+    bool live_sysctl; /* /proc/sys is read anew whenever a socket is made */
 };
 
 /* Fills cfg for this namespace:
  *   1. SHIMSTACK_IF, _ADDR ("10.9.0.5/24", comma-separated), _GW, _MAC, _MTU, _TAKE_OVER, _PCAP,
  *      _IMPAIR (text of impair_parse; acts both ways), _SPIN (µs), _LOG (error, info, debug),
- *      _STAY;
+ *      _STAY, _SYSCTL (text of sysctl_from_list), _LIVE_SYSCTL;
  *   2. where _IF or _ADDR is missing: the one interface whose alias (ip link set … alias) begins
  *      with "shimstack ", which carries the same words: "shimstack addr=10.0.0.2/24 gw=…";
  *   3. else the one Ethernet interface that is up, with the address that the kernel holds on it

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "shim/hook.h"
+#include "shim/sysctl.h"
 
 int fd_make(int type, int flags, uint64_t *ino) {
     if (!fdtab_init())
@@ -37,7 +38,15 @@ static int make_sock(int domain, int type, int protocol) {
     if (fd < 0)
         return fd;
     struct sock *so;
+    struct tcp_config tcp;
+    bool live = h->sh->cfg.live_sysctl;
+    if (live) {
+        tcp_config_default(&tcp);
+        sysctl_load(&tcp, &h->sh->cfg);
+    }
     host_enter(h);
+    if (live)
+        tcp_set_config(h->st, &tcp);
     int r = sock_open(h->st, h->proc, domain, kind, protocol, ino, &so);
     if (r == 0) {
         if (type & SOCK_NONBLOCK)

@@ -14,6 +14,7 @@
 
 #include "shim/lock.h"
 #include "shim/real.h"
+#include "shim/sysctl.h"
 #include "stack/link/tap.h"
 
 #define SEGMENT_HEAD (64u << 10)
@@ -172,6 +173,7 @@ void segment_unmap(void) {
 int segment_init_stack(struct shared *sh, const struct link_caps *caps, const struct config *cfg) {
     struct stack_config sc;
     stack_cfg(cfg, &sc);
+    sysctl_load(&sc.tcp, cfg);
     sc.net.mac = cfg->mac;
     sc.net.mtu = cfg->mtu != 0 ? cfg->mtu : caps->mtu;
     sc.net.naddrs = cfg->naddrs;

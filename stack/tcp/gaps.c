@@ -32,7 +32,7 @@ void sack_report_new(struct tcb *t, seq_t lo, seq_t hi) {
 }
 
 void sack_report_dup(struct stack *st, struct tcb *t, seq_t lo, seq_t hi) {
-    if (!t->use_sack || seq_ge(lo, hi))
+    if (!t->use_sack || !st->tcp->cfg.dsack || seq_ge(lo, hi))
         return;
     st->ctr.TcpExtTCPDSACKOldSent++;
     t->rcv.dsack = (struct range){lo, hi};

@@ -91,10 +91,8 @@ static bool syn_again(struct stack *st, struct tcb *t, struct seg *s) {
         s->seq = seq_add(s->seq, 1);
         return false;
     }
-    if (st->now_ns - t->ack.oow_ns >= TCP_OOW_ACK_NS || t->ack.oow_ns == 0) {
-        t->ack.oow_ns = st->now_ns;
+    if (challenge_may(st, &t->ack.oow_ns))
         segment_send_syn(st, t);
-    }
     return true;
 }
 

@@ -12,14 +12,13 @@ void tcp_config_default(struct tcp_config *cfg) {
         .syn_retries = 6,
         .synack_retries = 5,
         .retries2 = 15,
-        .orphan_retries = 8,
         .fin_timeout_ns = 60 * S_NS,
         .keepalive_time_ns = 7200 * S_NS,
         .keepalive_intvl_ns = 75 * S_NS,
         .keepalive_probes = 9,
         .rmem_default = 131072,
         .rmem_max = 6u << 20,
-        .wmem_default = 131072, /* two super-frames, so that one is copied while one is sent */
+        .wmem_default = 16384,
         .wmem_max = 4u << 20,
         .window_scaling = true,
         .timestamps = true,
@@ -27,6 +26,8 @@ void tcp_config_default(struct tcp_config *cfg) {
         .somaxconn = 4096,
         .rto_min_ns = 200 * MS_NS,
         .cc = CC_CUBIC,
+        .dsack = true,
+        .invalid_ratelimit_ns = 500 * MS_NS,
         .slow_start_after_idle = true,
         .recovery = 1,
         .early_retrans = 3,
@@ -64,6 +65,12 @@ int tcp_init(struct stack *st, const struct tcp_config *cfg) {
         !pool_init(&tcp->marks, &st->arena, sizeof(struct send_mark), marks))
         return -ENOMEM;
     return 0;
+}
+
+void tcp_set_config(struct stack *st, const struct tcp_config *cfg) {
+    uint32_t max_conns = st->tcp->cfg.max_conns; /* the pools stay as they are */
+    st->tcp->cfg = *cfg;
+    st->tcp->cfg.max_conns = max_conns;
 }
 
 const struct tcp_config *tcp_get_config(const struct stack *st) {

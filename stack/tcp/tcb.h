@@ -59,13 +59,16 @@
 #define TCP_RTO_MAX_NS      (120 * S_NS)
 #define TCP_DELACK_NS       (40 * MS_NS) /* Linux's TCP_DELACK_MIN; MUST-40 allows 500 ms */
 #define TCP_QUICKACKS       16u /* segments that are ACKed at once at the start, as in Linux */
-#define TCP_OOW_ACK_NS      (500 * MS_NS) /* ACKs in answer to unacceptable segments (V21) */
+#define TCP_ORPHAN_RETRIES  8u  /* Linux's, where tcp_orphan_retries is 0 */
 #define TCP_CORK_NS         (200 * MS_NS) /* tcp(7): a corked partial segment waits this long */
 #define TCP_NOMEM_RETRY_NS  (2 * MS_NS)
 #define TCP_SYN_RTO_LOST_NS (3 * S_NS) /* RFC 6298 (5.7) */
 #define TCP_GAP_RUNS_MAX    256u       /* runs of out-of-order data a connection may hold */
 #define TCP_SUPER_MAX       65535u     /* an IP packet's total length */
 #define TCP_RCVBUF_MIN      2048u
+/* Two super-frames, so that one is copied while one is sent; Linux, whose buffer counts overhead,
+ * has about as much from the first window on, whatever tcp_wmem's default. */
+#define TCP_SNDBUF_LEAST 131072u
 #define TCP_TIMEWAIT_SHARE                                                                         \
     2u /* at most 1/2 of the tcbs wait in TIME-WAIT (Linux: tcp_max_tw_buckets) */
 #define TCP_ALLOC_RESERVE 16u /* tcp_send leaves 1/16 of the chunks to what is received */
@@ -450,7 +453,8 @@ void reset_reply(struct stack *st, const struct seg *s);
 void reset_send(struct stack *st, struct tcb *t);
 
 /* ---- challenge.c ---- */
-/* At most one of each per TCP_OOW_ACK_NS and connection (V20, V21). */
+/* At most one of each per tcp_invalid_ratelimit and connection (V20, V21). */
+bool challenge_may(const struct stack *st, uint64_t *last_ns);
 void challenge_ack(struct stack *st, struct tcb *t);
 void challenge_oow_ack(struct stack *st, struct tcb *t, const struct seg *s);
 

@@ -33,7 +33,7 @@ struct tcp_config {
     uint32_t syn_retries;    /* tcp_syn_retries 6 */
     uint32_t synack_retries; /* tcp_synack_retries 5 */
     uint32_t retries2;       /* tcp_retries2 15 */
-    uint32_t orphan_retries; /* tcp_orphan_retries 0 (= 8) */
+    uint32_t orphan_retries; /* tcp_orphan_retries 0: TCP_ORPHAN_RETRIES */
     uint64_t fin_timeout_ns; /* tcp_fin_timeout 60 s; also the length of TIME-WAIT, as in Linux */
     uint64_t keepalive_time_ns;      /* tcp_keepalive_time 7200 s */
     uint64_t keepalive_intvl_ns;     /* tcp_keepalive_intvl 75 s */
@@ -45,13 +45,15 @@ struct tcp_config {
     bool stdurg;         /* tcp_stdurg 0: the pointer points behind the urgent byte (MUST-62) */
     uint64_t rto_min_ns; /* 200 ms */
     uint8_t cc;          /* tcp_congestion_control cubic: enum cc_id */
-    bool slow_start_after_idle; /* tcp_slow_start_after_idle 1 */
-    uint32_t recovery;          /* tcp_recovery 1: enum recovery_bit; RACK itself cannot be off */
-    uint32_t early_retrans;     /* tcp_early_retrans 3: tail loss probes; 0: none */
-    uint32_t frto;              /* tcp_frto 2 */
-    uint32_t reordering;        /* tcp_reordering 3, segments */
-    uint32_t max_reordering;    /* tcp_max_reordering 300 */
-    uint64_t msl_timewait_ns;   /* 60 s */
+    bool dsack;          /* tcp_dsack 1 */
+    uint64_t invalid_ratelimit_ns; /* tcp_invalid_ratelimit 500 ms */
+    bool slow_start_after_idle;    /* tcp_slow_start_after_idle 1 */
+    uint32_t recovery;        /* tcp_recovery 1: enum recovery_bit; RACK itself cannot be off */
+    uint32_t early_retrans;   /* tcp_early_retrans 3: tail loss probes; 0: none */
+    uint32_t frto;            /* tcp_frto 2 */
+    uint32_t reordering;      /* tcp_reordering 3, segments */
+    uint32_t max_reordering;  /* tcp_max_reordering 300 */
+    uint64_t msl_timewait_ns; /* 60 s */
 };
 enum recovery_bit { RACK_STATIC_WINDOW = 2, RACK_NO_DUPTHRESH = 4 };
 void tcp_config_default(struct tcp_config *cfg);
@@ -76,6 +78,10 @@ struct tcp_sockopts {
 };
 
 int tcp_init(struct stack *st, const struct tcp_config *cfg); /* -ENOMEM */
+/* The configuration is another from now on (--live-sysctl): for what is opened, connected or
+ * accepted later, and for what every connection asks when it needs it, such as the numbers of
+ * retries. */
+void tcp_set_config(struct stack *st, const struct tcp_config *cfg);
 /* What tcp_init was given: the defaults that getsockopt shows for an option that nobody has set. */
 const struct tcp_config *tcp_get_config(const struct stack *st);
 /* A congestion control by its name (`len` bytes): enum cc_id, or -ENOENT. And its name: of the

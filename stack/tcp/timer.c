@@ -224,6 +224,11 @@ static void handshake_timeout(struct stack *st, struct tcb *t) {
     arm_rtx(st, t);
 }
 
+static uint32_t orphan_retries(const struct stack *st) {
+    uint32_t n = st->tcp->cfg.orphan_retries;
+    return n != 0 ? n : TCP_ORPHAN_RETRIES;
+}
+
 /* R2 (SHLD-11), or the user's own limit. */
 static bool is_hopeless(struct stack *st, const struct tcb *t) {
     uint64_t waited = st->now_ns - t->snd.una_ns, user = user_timeout_ns(t);
@@ -232,7 +237,7 @@ static bool is_hopeless(struct stack *st, const struct tcb *t) {
     if (t->snd.wnd == 0 && t->holder != TCB_ORPHAN &&
         st->now_ns - t->snd.last_ack_ns < 2 * TCP_RTO_MAX_NS)
         return false;
-    if (t->holder == TCB_ORPHAN && t->loss.backoff >= st->tcp->cfg.orphan_retries)
+    if (t->holder == TCB_ORPHAN && t->loss.backoff >= orphan_retries(st))
         return true;
     if (user != 0)
         return waited >= user;
@@ -283,7 +288,7 @@ static bool probes_are_hopeless(struct stack *st, const struct tcb *t) {
     if (user != 0 && st->now_ns - t->persist_since_ns >= user)
         return true;
     if (t->holder == TCB_ORPHAN)
-        return t->probe_backoff > st->tcp->cfg.orphan_retries;
+        return t->probe_backoff > orphan_retries(st);
     return t->probes >= st->tcp->cfg.retries2;
 }
 

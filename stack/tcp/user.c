@@ -164,8 +164,9 @@ uint32_t tcb_sndbuf_limit(const struct stack *st, const struct tcb *t) {
     if (t->opts.sndbuf != 0)
         return t->opts.sndbuf / 2;
     uint64_t want = 2 * (uint64_t)t->cc.cwnd_bytes;
-    if (want < cfg->wmem_default)
-        want = cfg->wmem_default;
+    uint32_t least = u32_max(cfg->wmem_default, TCP_SNDBUF_LEAST);
+    if (want < least)
+        want = least;
     return want < cfg->wmem_max ? (uint32_t)want : cfg->wmem_max;
 }
 

@@ -52,6 +52,9 @@ Test(config, each_mistake_is_refused_by_name) {
         {"spin", "1000001", "microseconds"},
         {"colour", "red", "no setting"},
         {"impair", "loss=200%", "share"},
+        {"sysctl", "net.ipv4.tcp_sack", "NAME=VALUE"},
+        {"sysctl", "net.ipv4.tcp_sack=x", "not a value"},
+        {"sysctl", "net.ipv4.tcp_sock=1", "no such sysctl"},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct config cfg;

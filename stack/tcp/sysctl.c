@@ -1,0 +1,186 @@
+#include "stack/tcp/sysctl.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum kind {
+    SYSCTL_BOOL, /* bool */
+    SYSCTL_U32,  /* uint32_t */
+    SYSCTL_TIME, /* uint64_t of nanoseconds; `unit_ns` each */
+    SYSCTL_MEM,  /* minimum, default, maximum: two uint32_t, the default's and the maximum's */
+    SYSCTL_CC,   /* uint8_t, by name */
+};
+
+struct desc {
+    const char *name, *what;
+    enum kind kind;
+    size_t at, at_max; /* offsets in struct tcp_config */
+    uint64_t min, max;
+    uint64_t unit_ns;
+};
+
+#define AT(field) offsetof(struct tcp_config, field)
+#define BOOL(n, field, what)                                                                       \
+    { n, what, SYSCTL_BOOL, AT(field), 0, 0, 1, 0 }
+#define U32(n, field, lo, hi, w)                                                                   \
+    { n, w, SYSCTL_U32, AT(field), 0, lo, hi, 0 }
+#define TIME(n, field, unit, w)                                                                    \
+    { n, w, SYSCTL_TIME, AT(field), 0, 1, INT_MAX, unit }
+#define MEM(n, def, most, w)                                                                       \
+    { n, w, SYSCTL_MEM, AT(def), AT(most), 1, INT_MAX, 0 }
+
+static const struct desc table[] = {
+    {"net.ipv4.tcp_congestion_control", "for new connections: cubic, reno", SYSCTL_CC, AT(cc), 0, 0,
+     0, 0},
+    BOOL("net.ipv4.tcp_sack", sack, "offer and take SACK"),
+    BOOL("net.ipv4.tcp_dsack", dsack, "report duplicates by SACK (RFC 2883)"),
+    BOOL("net.ipv4.tcp_timestamps", timestamps,
+         "offer and take timestamps (RFC 7323); 1 and 2 alike: "
+         "the offset is random"),
+    BOOL("net.ipv4.tcp_window_scaling", window_scaling, "offer and take window scaling"),
+    BOOL("net.ipv4.tcp_slow_start_after_idle", slow_start_after_idle,
+         "cwnd falls back after a pause (RFC 5681 §4.1)"),
+    BOOL("net.ipv4.tcp_stdurg", stdurg, "the urgent pointer as RFC 793 had it"),
+    U32("net.ipv4.tcp_syn_retries", syn_retries, 1, 127, "SYNs sent again before connect fails"),
+    U32("net.ipv4.tcp_synack_retries", synack_retries, 0, 255, "SYN-ACKs sent again"),
+    U32("net.ipv4.tcp_retries2", retries2, 0, 255, "timeouts before a connection is given up"),
+    U32("net.ipv4.tcp_orphan_retries", orphan_retries, 0, 255, "the same without a user; 0: 8"),
+    U32("net.ipv4.tcp_recovery", recovery, 0, 7, "bit 4: no threshold of duplicates beside RACK"),
+    U32("net.ipv4.tcp_early_retrans", early_retrans, 0, 4, "3, 4: tail loss probes"),
+    U32("net.ipv4.tcp_frto", frto, 0, 2, "spurious timeouts are found by F-RTO (RFC 5682)"),
+    U32("net.ipv4.tcp_reordering", reordering, 1, 127, "segments of reordering taken for granted"),
+    U32("net.ipv4.tcp_max_reordering", max_reordering, 1, INT_MAX, "… learnt at most"),
+    U32("net.ipv4.tcp_keepalive_probes", keepalive_probes, 1, 127,
+        "unanswered keepalive probes before a connection is given up"),
+    TIME("net.ipv4.tcp_keepalive_time", keepalive_time_ns, 1000000000u,
+         "seconds of silence before"),
+    TIME("net.ipv4.tcp_keepalive_intvl", keepalive_intvl_ns, 1000000000u, "seconds between them"),
+    TIME("net.ipv4.tcp_fin_timeout", fin_timeout_ns, 1000000000u,
+         "seconds in FIN-WAIT-2 without a user"),
+    TIME("net.ipv4.tcp_rto_min_us", rto_min_ns, 1000u, "lower bound of the timeout"),
+    TIME("net.ipv4.tcp_invalid_ratelimit", invalid_ratelimit_ns, 1000000u,
+         "milliseconds between ACKs in answer to unacceptable segments"),
+    MEM("net.ipv4.tcp_rmem", rmem_default, rmem_max, "receive buffer: first and largest"),
+    MEM("net.ipv4.tcp_wmem", wmem_default, wmem_max, "send buffer: first and largest"),
+    U32("net.core.somaxconn", somaxconn, 0, INT_MAX, "bound of a listener's backlog"),
+};
+#define N_SYSCTLS (sizeof(table) / sizeof(table[0]))
+
+const char *sysctl_name(unsigned i, const char **what) {
+    if (i >= N_SYSCTLS)
+        return NULL;
+    *what = table[i].what;
+    return table[i].name;
+}
+
+static const struct desc *find(const char *name) {
+    for (size_t i = 0; i < N_SYSCTLS; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+    return NULL;
+}
+
+static bool is_separator(char c) {
+    return c == ' ' || c == '\t' || c == '/' || c == '\n';
+}
+
+/* Reads a number and moves on behind it; false: none, or too large. */
+static bool next_number(const char **s, uint64_t *out) {
+    uint64_t v = 0;
+    while (is_separator(**s))
+        (*s)++;
+    if (**s < '0' || **s > '9')
+        return false;
+    for (; **s >= '0' && **s <= '9'; (*s)++) {
+        v = v * 10 + (uint64_t)(**s - '0');
+        if (v > UINT32_MAX)
+            return false;
+    }
+    *out = v;
+    return **s == '\0' || is_separator(**s);
+}
+
+static bool at_end(const char *s) {
+    while (is_separator(*s))
+        s++;
+    return *s == '\0';
+}
+
+static void *field(const struct tcp_config *cfg, size_t at) {
+    return (char *)(uintptr_t)cfg + at;
+}
+
+static int set_cc(struct tcp_config *cfg, const struct desc *d, const char *value) {
+    size_t n = strlen(value);
+    while (n > 0 && is_separator(value[n - 1]))
+        n--;
+    int id = tcp_cc_find(value, n);
+    if (id < 0)
+        return -EINVAL;
+    *(uint8_t *)field(cfg, d->at) = (uint8_t)id;
+    return 0;
+}
+
+static int set_mem(struct tcp_config *cfg, const struct desc *d, const char *s) {
+    uint64_t v[3];
+    for (int i = 0; i < 3; i++)
+        if (!next_number(&s, &v[i]) || v[i] < d->min || v[i] > d->max)
+            return -EINVAL;
+    if (!at_end(s))
+        return -EINVAL;
+    *(uint32_t *)field(cfg, d->at) = (uint32_t)v[1];
+    *(uint32_t *)field(cfg, d->at_max) = (uint32_t)(v[2] > v[1] ? v[2] : v[1]);
+    return 0;
+}
+
+int sysctl_set(struct tcp_config *cfg, const char *name, const char *value) {
+    const struct desc *d = find(name);
+    uint64_t v;
+    if (d == NULL)
+        return -ENOENT;
+    if (d->kind == SYSCTL_CC)
+        return set_cc(cfg, d, value);
+    if (d->kind == SYSCTL_MEM)
+        return set_mem(cfg, d, value);
+    if (!next_number(&value, &v) || !at_end(value))
+        return -EINVAL;
+    if (d->kind == SYSCTL_BOOL && v > 1) /* tcp_timestamps knows a 2 */
+        v = 1;
+    if (v < d->min || v > d->max)
+        return -EINVAL;
+    if (d->kind == SYSCTL_BOOL)
+        *(bool *)field(cfg, d->at) = v != 0;
+    else if (d->kind == SYSCTL_TIME)
+        *(uint64_t *)field(cfg, d->at) = v * d->unit_ns;
+    else
+        *(uint32_t *)field(cfg, d->at) = (uint32_t)v;
+    return 0;
+}
+
+int sysctl_get(const struct tcp_config *cfg, const char *name, char *text) {
+    const struct desc *d = find(name);
+    if (d == NULL)
+        return -ENOENT;
+    switch (d->kind) {
+    case SYSCTL_BOOL:
+        snprintf(text, SYSCTL_TEXT, "%d", *(bool *)field(cfg, d->at));
+        break;
+    case SYSCTL_U32:
+        snprintf(text, SYSCTL_TEXT, "%u", *(uint32_t *)field(cfg, d->at));
+        break;
+    case SYSCTL_TIME:
+        snprintf(text, SYSCTL_TEXT, "%llu",
+                 (unsigned long long)(*(uint64_t *)field(cfg, d->at) / d->unit_ns));
+        break;
+    case SYSCTL_MEM:
+        snprintf(text, SYSCTL_TEXT, "4096 %u %u", *(uint32_t *)field(cfg, d->at),
+                 *(uint32_t *)field(cfg, d->at_max));
+        break;
+    case SYSCTL_CC:
+        snprintf(text, SYSCTL_TEXT, "%s", tcp_cc_name(NULL, *(uint8_t *)field(cfg, d->at)));
+        break;
+    }
+    return 0;
+}
