@@ -1,5 +1,5 @@
-/* The knobs of the stack, by the names that they have in Linux (ip-sysctl): text → struct tcp_config
- * and back. Who reads the text, and where from, is the shim's affair (shim/sysctl.c). */
+/* The knobs of the stack, by the names that they have in Linux (ip-sysctl): text → struct
+ * tcp_config and back. Who reads the text, and where from, is the shim's affair (shim/sysctl.c). */
 #ifndef STACK_TCP_SYSCTL_H
 #define STACK_TCP_SYSCTL_H
 
