@@ -92,10 +92,22 @@ static void note_passed_fds(const struct msghdr *msg) {
     }
 }
 
+/* A call that fails leaves the program's structure as it was. */
+static ssize_t recv_msg(int fd, struct sock *so, struct msghdr *msg, int flags) {
+    struct msghdr m = *msg;
+    ssize_t r = io_recv(fd, so, &m, flags);
+    if (r < 0)
+        return r;
+    msg->msg_namelen = m.msg_namelen;
+    msg->msg_controllen = m.msg_controllen;
+    msg->msg_flags = m.msg_flags;
+    return r;
+}
+
 HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags) {
     struct sock *so = fd_sock(fd);
     if (so != NULL)
-        return hook_ret(io_recv(fd, so, msg, flags));
+        return hook_ret(recv_msg(fd, so, msg, flags));
     ssize_t r = REAL(recvmsg)(fd, msg, flags);
     if (r >= 0 && msg->msg_controllen > 0)
         note_passed_fds(msg);
@@ -119,7 +131,7 @@ HOOK int recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct tim
     unsigned got = 0;
     ssize_t r = 0;
     while (got < n) {
-        r = io_recv(fd, so, &vec[got].msg_hdr, flags & ~MSG_WAITFORONE);
+        r = recv_msg(fd, so, &vec[got].msg_hdr, flags & ~MSG_WAITFORONE);
         if (r < 0)
             break;
         vec[got++].msg_len = (unsigned)r;

@@ -59,7 +59,9 @@ void test_zerocopy(void) {
         CHECK(r.ee.ee_code == SO_EE_CODE_ZEROCOPY_COPIED);
         CHECK(r.ee.ee_info == i && r.ee.ee_data == i);
     }
-    CHECK_ERR(recv(fd[0], buf, 1, MSG_ERRQUEUE), EAGAIN);
+    struct msghdr msg = {.msg_flags = 77, .msg_controllen = 5};
+    CHECK_ERR(recvmsg(fd[0], &msg, MSG_ERRQUEUE), EAGAIN);
+    CHECK(msg.msg_flags == 77 && msg.msg_controllen == 5); /* as it was */
     CHECK(send(fd[0], buf, 1, 0) == 1); /* a queue that was emptied is no error */
 }
 
