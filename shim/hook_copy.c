@@ -1,7 +1,10 @@
 /* sendfile and splice with a socket of ours at either end: read and written through a buffer. */
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
+
+#include <linux/sockios.h>
 
 #include "shim/hook.h"
 
@@ -84,6 +87,16 @@ static ssize_t splice_out(int in, off64_t *off, int out, struct sock *so, size_t
     return n;
 }
 
+/* Nothing can be spliced past an urgent byte that is here (tcp_splice_read): 0, not the end. */
+static bool urgent_stops(int in, struct sock *so) {
+    int at = 0;
+    char byte;
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    return ioctl(in, SIOCATMARK, &at) == 0 && at &&
+           io_recv(in, so, &msg, MSG_OOB | MSG_PEEK | MSG_DONTWAIT) != -EAGAIN;
+}
+
 /* Socket to pipe: no more is taken from the socket than the pipe takes at once without blocking
  * (PIPE_BUF when it polls writable). */
 static ssize_t splice_in(int in, struct sock *so, int out, size_t len, unsigned flags) {
@@ -93,6 +106,8 @@ static ssize_t splice_in(int in, struct sock *so, int out, size_t len, unsigned 
         return -1;
     if (p.revents == 0)
         return hook_ret(-EAGAIN);
+    if (urgent_stops(in, so))
+        return 0;
     struct iovec iov = {buf, len < sizeof(buf) ? len : sizeof(buf)};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t n = io_recv(in, so, &msg, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0);

@@ -1,7 +1,7 @@
 /* The error queue as recvmsg with MSG_ERRQUEUE shows it (net/ipv4/ip_sockglue.c, ip_recv_error).
  *
- * Not done: of a packet that was timestamped nothing is given back but its time, as if
- * SOF_TIMESTAMPING_OPT_TSONLY were always set. */
+ * Not done: of a packet that was timestamped nothing is given back but its time; without
+ * SOF_TIMESTAMPING_OPT_TSONLY MSG_TRUNC says that there would have been more. */
 #include "stack/sock/cmsg.h"
 
 #include <poll.h>
@@ -52,7 +52,9 @@ ssize_t recv_errqueue(struct stack *st, struct sock *so, struct msghdr *msg, siz
         return -EAGAIN;
     struct iovec data = {(void *)(uintptr_t)m->data, m->len};
     size_t n = iov_copy(msg->msg_iov, (int)msg->msg_iovlen, 0, &data, 1, 0, m->len);
-    if (n < m->len)
+    bool cut = m->ee.ee_origin == SO_EE_ORIGIN_TIMESTAMPING &&
+               !(sock_common_opts(so)->tsflags & SOF_TIMESTAMPING_OPT_TSONLY);
+    if (n < m->len || cut)
         msg->msg_flags |= MSG_TRUNC;
     struct cmsg_out c = {.msg = msg, .room = control_room};
     cmsg_put_times(st, so, &c, m->when_ns, true);

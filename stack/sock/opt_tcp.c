@@ -127,6 +127,7 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
     case TCP_REPAIR_WINDOW:
     case TCP_ZEROCOPY_RECEIVE: /* there is no mapping of a socket to receive into */
         return -EINVAL;
+    case TCP_CC_INFO: /* the present one tells nothing of itself */
     case TCP_ULP:
         *len = 0; /* none in use, as Linux says it */
         return 0;

@@ -69,7 +69,8 @@ int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, u
         n = (uint32_t)pkt_add_stream(p, &t->snd.buf, (size_t)seq_diff(seq, t->snd.buf_seq), record);
     if (n < len)
         flags &= (uint16_t) ~(TH_FIN | TH_PSH);
-    if (n > 0 && marks_record(t, seq, n + 1) == n) /* a record ends here */
+    /* A record ends here; or, as Linux, so that the receiver hands up a super-segment at once. */
+    if ((n > 0 && marks_record(t, seq, n + 1) == n) || n > output_mss(t))
         flags |= TH_PSH;
     struct tcp_hdr h = header(st, t, seq, flags | TH_ACK);
     h.window = (uint16_t)(recv_advance_window(st, t) >> t->rcv.wscale); /* MUST-1: unsigned */

@@ -91,7 +91,7 @@ void alarm_ms(int ms);
     X(handler_sends) X(handler_storm) X(handler_jumps) X(rcvtimeo_eintr) X(cancel_in_recv)         \
     X(recv_in_threads) X(poll_same_number) X(poll_wakes) X(epoll_in_threads)
 #define URGENT_TESTS(X)                                                                            \
-    X(oob_byte) X(oob_ends_waitall) X(oob_inline) X(oob_select) X(sigurg)
+    X(oob_byte) X(oob_ends_waitall) X(oob_inline) X(oob_select) X(oob_splice) X(sigurg)
 #define ERRQUEUE_TESTS(X)                                                                          \
     X(zerocopy) X(tx_timestamps) X(rx_timestamps) X(tcp_inq) X(peek_off) X(recverr) X(eor)         \
     X(empty_vectors)

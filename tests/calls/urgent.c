@@ -58,6 +58,18 @@ void test_oob_inline(void) {
     CHECK(recv(fd[1], buf, sizeof(buf), 0) == 3 && memcmp(buf, "Xcd", 3) == 0);
 }
 
+void test_oob_splice(void) {
+    int fd[2], p[2];
+    char buf[16];
+    tcp_pair(fd);
+    CHECK(pipe(p) == 0);
+    CHECK(send(fd[0], "abcX", 4, MSG_OOB) == 4);
+    CHECK(wait_for(fd[1], POLLPRI));
+    CHECK(splice(fd[1], NULL, p[1], NULL, 3, 0) == 3);
+    CHECK(splice(fd[1], NULL, p[1], NULL, 1, 0) == 0); /* not the end, but no more goes this way */
+    CHECK(read(p[0], buf, sizeof(buf)) == 3 && memcmp(buf, "abc", 3) == 0);
+}
+
 void test_oob_select(void) {
     int fd[2];
     char buf[16];
