@@ -230,7 +230,7 @@ void tcp_output(struct stack *st, struct tcb *t) {
         if (tcb_unsent(t) == 0 && !fresh.cwnd_stopped && t->sent.lost_bytes <= t->sent.rtx_bytes)
             rate_mark_app_limited(t, scoreboard_pipe(t));
         cc_on_output(t, scoreboard_pipe(t), fresh.cwnd_stopped);
-        account_on_output(st, t, fresh.cwnd_stopped);
+        account_on_output(st, t, fresh.cwnd_stopped || scoreboard_pipe(t) >= t->cc.cwnd_bytes);
         tcp_on_output_done(st, t, fresh.any);
     }
     if (t->ack.now)

@@ -18,6 +18,7 @@ FX struct stack *tu_stack(void) {
     struct tcp_config tcp;
     tcp_config_default(&tcp);
     tcp.max_conns = 64;
+    cr_assert_eq(errq_pool_init(st, 64), 0);
     cr_assert_eq(tcp_init(st, &tcp), 0);
     fx_know_peer(st);
     return st;
