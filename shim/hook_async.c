@@ -22,13 +22,16 @@ void host_send_signals(struct host *h) {
     }
 }
 
-/* F_SETOWN's number: a process, or a group as its negative. 0, -EINVAL, -ESRCH (fcntl(2)). */
+/* F_SETOWN's number: a process, or a group as its negative. 0, -EINVAL, -ESRCH (fcntl(2)). To whom
+ * the caller may send no signal, none is sent (as in Linux, which asks when it sends). */
 static int set_owner(struct sock *so, int who) {
     struct sock_owner *o = sock_owner(so);
     if (who == INT32_MIN)
         return -EINVAL;
-    if (who != 0 && kill(who, 0) < 0 && errno == ESRCH)
+    bool may = kill(who, 0) == 0;
+    if (who != 0 && !may && errno == ESRCH)
         return -ESRCH;
+    o->may = may;
     o->kind = who < 0 ? F_OWNER_PGRP : F_OWNER_PID;
     o->id = who < 0 ? -who : who;
     return 0;
@@ -43,9 +46,10 @@ static int set_owner_ex(struct sock *so, const struct f_owner_ex *ex) {
     struct sock_owner *o = sock_owner(so);
     if (ex->type != F_OWNER_TID && ex->type != F_OWNER_PID && ex->type != F_OWNER_PGRP)
         return -EINVAL;
-    if (ex->pid != 0 && kill(ex->type == F_OWNER_PGRP ? -ex->pid : ex->pid, 0) < 0 &&
-        errno == ESRCH)
+    bool may = kill(ex->type == F_OWNER_PGRP ? -ex->pid : ex->pid, 0) == 0;
+    if (ex->pid != 0 && !may && errno == ESRCH)
         return -ESRCH;
+    o->may = may;
     o->kind = ex->type;
     o->id = ex->pid;
     return 0;

@@ -20,7 +20,7 @@ static void enlist(struct stack *st, struct sock *so) {
 }
 
 void async_raise(struct stack *st, struct sock *so, uint32_t rose) {
-    if (so->owner.id == 0)
+    if (so->owner.id == 0 || !so->owner.may)
         return;
     if (rose & TCP_ROSE_URGENT)
         so->signals |= SIGNAL_URG;

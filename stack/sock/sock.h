@@ -167,6 +167,7 @@ uint32_t sock_next_bell(struct stack *st);
 struct sock_owner {
     int32_t kind, id, sig;
     bool async; /* O_ASYNC */
+    bool may;   /* who set it may signal him: another process, the keeper, will do the sending */
 };
 /* To be read and changed under the lock. */
 struct sock_owner *sock_owner(struct sock *so);
