@@ -86,6 +86,7 @@
       "connections whose TIME-WAIT was cut short because there were too many")                     \
     X(TcpUrgentIn, "announcements of urgent data")                                                 \
     X(TcpExtTWRecycled, "TIME-WAIT ports reopened by a newer SYN (RFC 6191)")                      \
+    X(TcpInCE, "data segments marked by a router (CE)")                                            \
     X(TcpExtTCPLostRetransmit, "retransmissions lost themselves")                                  \
     X(TcpExtTCPSACKReorder, "times reordering was seen by SACK")                                   \
     X(TcpExtTCPSACKReneging, "times a receiver had thrown away what it had SACKed")                \

@@ -116,7 +116,8 @@ static void learn(struct stack *st, struct tcb *t, const struct seg *s) {
     if (was_closed && window_changed)
         loss_on_window_opened(st, t);
     n.dup = is_duplicate(t, s, &n, window_changed);
-    if (n.flight > 0)
+    n.congested = ecn_is_congested(t, s);
+    if (n.flight > 0 || n.dsack)
         loss_on_ack(st, t, &n);
     if (n.acked > 0) {
         tcp_on_acked(st, t);

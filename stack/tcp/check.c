@@ -51,8 +51,8 @@ static const char *check_receive(const struct tcb *t) {
 static const char *check_loss(const struct tcb *t) {
     if (t->cc.cwnd_bytes == 0)
         return "cwnd is 0";
-    if ((t->loss.state == LOSS_RECOVERY || t->loss.state == LOSS_CWR) &&
-        seq_ge(t->snd.una, t->loss.recover))
+    if ((t->loss.state == LOSS_RECOVERY && seq_ge(t->snd.una, t->loss.recover)) ||
+        (t->loss.state == LOSS_CWR && seq_gt(t->snd.una, t->loss.recover)))
         return "recovery without end";
     if (t->sent.lost_bytes > 0 && t->loss.state < LOSS_RECOVERY)
         return "something is lost, and no recovery";

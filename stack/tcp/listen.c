@@ -72,6 +72,7 @@ static struct tcb *new_child(struct stack *st, struct tcb *l, const struct seg *
     t->rcv.nxt = t->rcv.acked = t->rcv.copied = seq_add(s->seq, 1);
     t->rcv.adv = t->rcv.nxt;
     opts_on_syn(st, t, &s->h.opt);
+    ecn_on_syn(st, t, s);
     ack_window_init(t, s);
     t->listener = l;
     listen_enqueue(l, t);

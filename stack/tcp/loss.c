@@ -6,7 +6,7 @@
  *
  * Records marked as lost (sent.h) are what output sends again, the lowest first, as far as the pipe
  * leaves room in cwnd; so limited transmit (RFC 3042), partial ACKs and slow start after a timeout
- * need no code of their own there. RECOVERY and CWR end when snd.una reaches loss.recover.
+ * need no code of their own there. RECOVERY ends when snd.una reaches loss.recover, CWR behind it.
  *
  * F-RTO (RFC 5682): after the timeout's retransmission is acknowledged, new data goes out first. If
  * then something arrives that was never sent again, the timeout was spurious. */
@@ -58,6 +58,7 @@ static void begin_reduction(struct tcb *t, enum loss_state state, const struct a
     t->loss.recover = t->snd.nxt; /* RFC 6582 §3.2 step 2 */
     cc_on_recovery(t, tcb_outstanding(t));
     prr_begin(t, in_flight);
+    ecn_on_reduced(t);
 }
 
 static void enter_recovery(struct stack *st, struct tcb *t, const struct ack_news *n) {
@@ -69,6 +70,12 @@ static void enter_recovery(struct stack *st, struct tcb *t, const struct ack_new
     begin_reduction(t, LOSS_RECOVERY, n);
     if (!t->use_sack)
         mark_head(st, t);
+}
+
+/* Nothing is sent again, so there will be nothing to take back. */
+static void begin_cwr(struct tcb *t, const struct ack_news *n) {
+    t->undo.possible = false;
+    begin_reduction(t, LOSS_CWR, n);
 }
 
 static void settle(struct tcb *t) {
@@ -90,7 +97,7 @@ static void on_tlp_mended(struct stack *st, struct tcb *t, const struct ack_news
     st->ctr.TcpExtTCPLossProbeRecovery++;
     if (t->loss.state > LOSS_DISORDER)
         return;
-    begin_reduction(t, LOSS_CWR, n);
+    begin_cwr(t, n);
     leave_reduction(t);
 }
 
@@ -159,12 +166,17 @@ static void on_partial_ack(struct stack *st, struct tcb *t, const struct ack_new
 static void on_ack_in_reduction(struct stack *st, struct tcb *t, const struct ack_news *n) {
     if (n->acked == 0)
         return;
-    if (seq_lt(t->snd.una, t->loss.recover)) {
-        if (t->loss.state == LOSS_RECOVERY)
-            on_partial_ack(st, t, n);
+    if (t->loss.state == LOSS_CWR) {
+        /* Not at the recovery point but behind it: else the same marks would reduce again. */
+        if (seq_gt(t->snd.una, t->loss.recover))
+            leave_reduction(t);
         return;
     }
-    if (t->loss.state == LOSS_RECOVERY && try_undo_recovery(st, t, n)) {
+    if (seq_lt(t->snd.una, t->loss.recover)) {
+        on_partial_ack(st, t, n);
+        return;
+    }
+    if (try_undo_recovery(st, t, n)) {
         rack_on_recovery_end(t);
         t->loss.dup_acks = 0;
         settle(t);
@@ -255,6 +267,8 @@ void loss_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
     n->rs.losses = (uint32_t)(t->rate.lost - lost);
     if (t->loss.state < LOSS_RECOVERY && (t->sent.lost_bytes > 0 || duplicates_show_loss(t)))
         enter_recovery(st, t, n);
+    if (n->congested && t->loss.state < LOSS_CWR) /* RFC 3168 §6.1.2: once a round trip */
+        begin_cwr(t, n);
     move_cwnd(st, t, n);
 }
 
@@ -268,6 +282,7 @@ void loss_on_timeout(struct stack *st, struct tcb *t) {
     if (first) {
         undo_begin(t);
         cc_on_rto(t, tcb_outstanding(t));
+        ecn_on_reduced(t);
     }
     /* RFC 2018 §8: what the receiver has SACKed and not acknowledged, it has thrown away. */
     bool reneged = head != NULL && head->flags & SENT_SACKED;

@@ -20,6 +20,8 @@ uint32_t output_mss(const struct tcb *t) {
 
 /* The largest payload of one packet: whole segments. */
 static uint32_t super_max(struct stack *st, const struct tcb *t, uint32_t mss) {
+    if (ecn_cwr_is_due(t))
+        return mss;
     uint32_t max = net_gso_max(st, &t->remote.addr), hdrs = IP_HDR_MAX + TCP_HDR_MAX;
     if (t->urgent.sending) /* the pointer counts from each segment's own number */
         return mss;
@@ -176,6 +178,7 @@ static struct sent_new send_new(struct stack *st, struct tcb *t) {
             break;
         any = true;
         mss = output_mss(t);
+        max = super_max(st, t, mss);
     }
     return (struct sent_new){any, cwnd_stops};
 }

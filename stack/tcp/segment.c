@@ -12,7 +12,8 @@ void segment_push_header(struct pkt *p, const struct tcp_hdr *h, const struct ad
 }
 
 /* Hands a finished header and packet to IP. Takes p over. */
-static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, const struct tcp_hdr *h) {
+static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, const struct tcp_hdr *h,
+                     uint8_t ecn) {
     segment_push_header(p, h, &t->local.addr, &t->remote.addr);
     uint32_t segs = 1, mss = output_mss(t);
     if (p->payload_len > mss) {
@@ -27,7 +28,7 @@ static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, const struc
     struct ip_out io = {.src = t->local.addr,
                         .dst = t->remote.addr,
                         .proto = PROTO_TCP,
-                        .tos = t->opts.tos,
+                        .tos = (uint8_t)(t->opts.tos | ecn),
                         .ttl = t->opts.ttl,
                         .df = true,
                         .confirmed = t->snd.confirmed};
@@ -77,10 +78,14 @@ int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, u
     sack_fill(t, &h.opt, len == 0);
     if (urgent_pointer(t, seq, &h.urg))
         h.flags |= TH_URG;
+    uint8_t ecn;
+    h.flags |= ecn_on_send(t, len > 0, seq_ge(seq, t->snd.nxt), &ecn);
+    if (n > output_mss(t)) /* as Linux: who merges segments again shall hand them on at once */
+        h.flags |= TH_PSH;
     ackpolicy_on_sent(st, t, len > 0);
     if (len > 0)
         t->snd.last_data_ns = st->now_ns;
-    pass_down(st, t, p, &h);
+    pass_down(st, t, p, &h, ecn);
     marks_on_sent(st, t, seq_add(seq, n));
     return (int32_t)n;
 }
@@ -111,5 +116,6 @@ int segment_send_syn(struct stack *st, struct tcb *t) {
         t->rcv.adv = seq_max(t->rcv.adv, seq_add(t->rcv.nxt, wnd));
         t->rcv.acked = t->rcv.nxt;
     }
-    return pass_down(st, t, p, &h);
+    h.flags |= ecn_syn_flags(st, t);
+    return pass_down(st, t, p, &h, 0);
 }

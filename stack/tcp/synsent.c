@@ -38,6 +38,7 @@ void input_syn_sent(struct stack *st, struct tcb *t, struct seg *s) {
     t->rcv.nxt = t->rcv.acked = t->rcv.copied = seq_add(s->seq, 1);
     t->rcv.adv = seq_add(t->rcv.nxt, recv_syn_window(t));
     opts_on_syn(st, t, &s->h.opt);
+    ecn_on_syn(st, t, s);
     ack_window_init(t, s);
     tcp_on_segment(st, t);
     if (seg_has(s, TH_ACK))

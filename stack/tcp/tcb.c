@@ -27,6 +27,8 @@ void tcp_config_default(struct tcp_config *cfg) {
         .rto_min_ns = 200 * MS_NS,
         .cc = CC_CUBIC,
         .dsack = true,
+        .ecn = ECN_IF_ASKED,
+        .ecn_fallback = true,
         .invalid_ratelimit_ns = 500 * MS_NS,
         .slow_start_after_idle = true,
         .recovery = 1,

@@ -37,6 +37,7 @@
 #include "stack/net/flow.h"
 #include "stack/tcp/account.h"
 #include "stack/tcp/cubic.h"
+#include "stack/tcp/ecn.h"
 #include "stack/tcp/loss.h"
 #include "stack/tcp/marks.h"
 #include "stack/tcp/prr.h"
@@ -208,6 +209,7 @@ struct tcb {
     struct tlp tlp;
     struct prr prr;
     struct undo undo;
+    struct ecn ecn;
     struct rate rate;
     struct {
         uint8_t id; /* enum cc_id */

@@ -47,6 +47,8 @@ struct tcp_config {
     uint8_t cc;          /* tcp_congestion_control cubic: enum cc_id */
     bool dsack;          /* tcp_dsack 1 */
     uint64_t invalid_ratelimit_ns; /* tcp_invalid_ratelimit 500 ms */
+    uint32_t ecn;                  /* tcp_ecn 2: enum ecn_mode */
+    bool ecn_fallback;             /* tcp_ecn_fallback 1 */
     bool slow_start_after_idle;    /* tcp_slow_start_after_idle 1 */
     uint32_t recovery;        /* tcp_recovery 1: enum recovery_bit; RACK itself cannot be off */
     uint32_t early_retrans;   /* tcp_early_retrans 3: tail loss probes; 0: none */

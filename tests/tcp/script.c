@@ -27,6 +27,7 @@ struct sent {
     uint64_t at_ns;
     struct tcp_hdr h;
     uint32_t len;
+    uint8_t tos;
     char opts[SEG_TEXT];
 };
 
@@ -118,7 +119,7 @@ static void check_payload(const struct tcp_hdr *h, const uint8_t *p, uint32_t le
 static void capture_tcp(const struct ip4_hdr *ip, const uint8_t *p, uint32_t len) {
     cr_assert_lt(t.nsent, SENT_MAX);
     struct sent *s = &t.sent[t.nsent];
-    *s = (struct sent){.at_ns = t.now_ns};
+    *s = (struct sent){.at_ns = t.now_ns, .tos = ip->tos};
     int n = tcp_parse(p, len, &s->h);
     cr_assert_gt(n, 0, "a TCP header that does not parse");
     cr_assert_eq(csum_finish(csum_add(csum_pseudo(&ip->src, &ip->dst, PROTO_TCP, len), p, len)).raw,
@@ -267,6 +268,9 @@ void t_peer_port(uint16_t port) {
 void t_peer_isn(uint32_t isn) {
     t.peer_isn = isn;
 }
+uint32_t t_last_tsval(void) {
+    return t.last_tsval;
+}
 uint32_t t_local_isn(void) {
     return t.local_isn;
 }
@@ -307,9 +311,10 @@ static uint32_t build_segment(uint8_t *p, const struct seg_text *s, bool to_stac
     return (uint32_t)(TCP_HDR_LEN + nopts + s->len);
 }
 
-static void send_ip(uint8_t *frame, uint8_t proto, uint32_t len) {
+static void send_ip(uint8_t *frame, uint8_t proto, uint8_t tos, uint32_t len) {
     struct eth_hdr eth = {.dst = local_mac, .src = peer_mac, .type = ETH_IPV4};
     struct ip4_hdr ip = {.total_len = (uint16_t)(IP4_HDR_LEN + len),
+                         .tos = tos,
                          .id = t.ip_id++,
                          .df = true,
                          .ttl = 64,
@@ -331,7 +336,7 @@ static void inject(const char *text, uint16_t csum_error) {
     be16_t c = csum_finish(csum_add(csum_pseudo(&src, &dst, PROTO_TCP, len), p, len));
     c.raw ^= csum_error;
     memcpy(p + TCP_CSUM_OFFSET, &c, sizeof(c));
-    send_ip(frame, PROTO_TCP, len);
+    send_ip(frame, PROTO_TCP, (uint8_t)s.ecn, len);
 }
 
 /* The text that a format and its arguments make. */
@@ -368,7 +373,7 @@ void in_icmp(uint8_t type, uint8_t code, uint16_t mtu, const char *quoted) {
     len = ICMP4_HDR_LEN + IP4_HDR_LEN + 8;
     be16_t c = csum_finish(csum_add(0, icmp, len));
     memcpy(icmp + 2, &c, sizeof(c));
-    send_ip(frame, PROTO_ICMP, len);
+    send_ip(frame, PROTO_ICMP, 0, len);
 }
 
 /* ---- segments from the stack ---- */
@@ -386,6 +391,8 @@ static void compare(const struct sent *s, const char *text) {
         what = "ack";
     else if (want.has_win && s->h.window != want.win)
         what = "window";
+    else if (want.has_ecn && (s->tos & 3) != want.ecn)
+        what = "ECN bits";
     else if (want.has_urg && s->h.urg != want.urg)
         what = "urgent pointer";
     else if (want.has_opts && !opts_match(want.opts, s->opts))

@@ -11,7 +11,8 @@
  *     out_after(200, "P. 1:11(10) ack 1");
  *
  * A segment's text: flags as tcpdump writes them, first:last(length), and then, in any order,
- * `ack N`, `win N` (unscaled, as on the wire), `urg N`, and options in angle brackets, in the order
+ * `ack N`, `win N` (unscaled, as on the wire), `urg N`, `ecn N` (the IP header's two bits: 2 is
+ * ECT(0), 3 is CE), and options in angle brackets, in the order
  * of the wire: mss N, sackOK, TS val N ecr N, wscale N, sack N:N N:N, nop, eol. Sequence numbers
  * are relative: 0 is each side's SYN. In in(), `TS … ecr last` echoes what the stack sent last.
  * What out() does not mention may be anything; `*` stands for any one value; `<>` says that there
@@ -75,6 +76,8 @@ void after(double ms);
 void t_peer_port(uint16_t port);
 void t_peer_isn(uint32_t isn);
 uint32_t t_local_isn(void);
+/* TSval of the last segment that the stack sent. */
+uint32_t t_last_tsval(void);
 
 /* ---- the user ---- */
 

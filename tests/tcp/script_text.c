@@ -64,6 +64,8 @@ const char *seg_text_parse(const char *text, struct seg_text *out) {
             out->has_win = true, out->win = v;
         else if (strcmp(word, "urg") == 0)
             out->has_urg = true, out->urg = v;
+        else if (strcmp(word, "ecn") == 0)
+            out->has_ecn = true, out->ecn = v;
         else
             return "unknown word";
     }

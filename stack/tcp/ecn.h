@@ -1,0 +1,42 @@
+/* Explicit congestion notification (RFC 3168): a router marks a packet (CE) instead of dropping it,
+ * the receiver echoes that (ECE) until the sender says that it has reacted (CWR). */
+#ifndef STACK_TCP_ECN_H
+#define STACK_TCP_ECN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct stack;
+struct tcb;
+struct seg;
+
+#define ECN_ECT0 2u /* in the IP header's two bits (RFC 3168 §5) */
+#define ECN_CE   3u
+#define ECN_MASK 3u
+
+enum ecn_mode { ECN_OFF, ECN_ASK, ECN_IF_ASKED }; /* tcp_ecn 0, 1, 2 */
+
+struct ecn {
+    bool asked;   /* our SYN offered it */
+    bool on;      /* both sides do it */
+    bool echo;    /* CE has come: ECE on every ACK until the peer's CWR */
+    bool cwr_due; /* cwnd has come down: CWR goes with the next new data */
+};
+
+/* Flags for a SYN or SYN-ACK. */
+uint16_t ecn_syn_flags(struct stack *st, struct tcb *t);
+/* The peer's SYN, or SYN-ACK. */
+void ecn_on_syn(struct stack *st, struct tcb *t, const struct seg *s);
+/* What goes with a segment: header flags, and the IP header's bits in *ip. fresh: new data. */
+uint16_t ecn_on_send(struct tcb *t, bool data, bool fresh, uint8_t *ip);
+/* Does the next new data carry CWR? Then it must be one segment, not a super-segment whose flags
+ * would be repeated. */
+bool ecn_cwr_is_due(const struct tcb *t);
+/* An acceptable segment with data. */
+void ecn_on_data(struct stack *st, struct tcb *t, const struct seg *s);
+/* An ACK: does it ask for a smaller window? */
+bool ecn_is_congested(const struct tcb *t, const struct seg *s);
+/* cwnd has come down, for whatever reason. */
+void ecn_on_reduced(struct tcb *t);
+
+#endif
