@@ -108,9 +108,6 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
         tcp_get_info_full(st, so->tcb, &info);
         return opt_put(val, len, &info, sizeof(info));
     }
-    case TCP_CC_INFO:
-        *len = 0; /* neither cubic nor reno has anything to tell, as in Linux */
-        return 0;
     case TCP_CONGESTION: {
         char name_buf[16] = {0}; /* TCP_CA_NAME_MAX */
         snprintf(name_buf, sizeof(name_buf), "%s", tcp_cc_name(st, o->cc));

@@ -80,8 +80,6 @@ int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, u
         h.flags |= TH_URG;
     uint8_t ecn;
     h.flags |= ecn_on_send(t, len > 0, seq_ge(seq, t->snd.nxt), &ecn);
-    if (n > output_mss(t)) /* as Linux: who merges segments again shall hand them on at once */
-        h.flags |= TH_PSH;
     ackpolicy_on_sent(st, t, len > 0);
     if (len > 0)
         t->snd.last_data_ns = st->now_ns;
