@@ -87,6 +87,9 @@
     X(TcpUrgentIn, "announcements of urgent data")                                                 \
     X(TcpExtTWRecycled, "TIME-WAIT ports reopened by a newer SYN (RFC 6191)")                      \
     X(TcpInCE, "data segments marked by a router (CE)")                                            \
+    X(TcpExtSyncookiesSent, "SYNs answered by a cookie")                                           \
+    X(TcpExtSyncookiesRecv, "connections made from a cookie")                                      \
+    X(TcpExtSyncookiesFailed, "ACKs whose cookie was none")                                        \
     X(TcpExtTCPLostRetransmit, "retransmissions lost themselves")                                  \
     X(TcpExtTCPSACKReorder, "times reordering was seen by SACK")                                   \
     X(TcpExtTCPSACKReneging, "times a receiver had thrown away what it had SACKed")                \

@@ -1,6 +1,6 @@
 /* Passive opens. A SYN makes a whole tcb, in SYN-RCVD, in its listener's SYN queue; the handshake's
- * ACK moves it to the accept queue, tcp_accept to its user. (SYN cookies, for floods, are not here:
- * the SYN queue is bounded, and what does not fit is dropped and counted.)
+ * ACK moves it to the accept queue, tcp_accept to its user. What does not fit into the SYN queue
+ * is answered by a cookie (syncookie.c), or dropped and counted where those are off.
  *
  * Invariants: a child stands in exactly one queue of its `listener`, the one that `holder` says;
  * accept_queue is in the order of queued_no. */
@@ -51,8 +51,7 @@ static bool syn_queue_is_full(struct stack *st, const struct tcb *l) {
     return l->n_syn >= u32_max(u32_min(l->backlog, st->tcp->cfg.somaxconn), SYN_QUEUE_LEAST);
 }
 
-static struct tcb *new_child(struct stack *st, struct tcb *l, const struct seg *s,
-                             const seq_t *min_iss) {
+struct tcb *listen_make_child(struct stack *st, struct tcb *l, const struct seg *s) {
     struct tcb *t = tcb_alloc(st);
     if (t == NULL)
         return NULL;
@@ -64,19 +63,36 @@ static struct tcb *new_child(struct stack *st, struct tcb *l, const struct seg *
     t->remote = (struct endpoint){s->in->src, s->h.sport};
     t->bound = true;
     tcb_start(st, t);
-    if (min_iss != NULL && seq_lt(t->snd.iss, *min_iss)) {
-        t->snd.iss = t->snd.una = *min_iss;
-        t->snd.nxt = t->snd.buf_seq = seq_add(*min_iss, 1);
-    }
     t->rcv.irs = s->seq;
     t->rcv.nxt = t->rcv.acked = t->rcv.copied = seq_add(s->seq, 1);
     t->rcv.adv = t->rcv.nxt;
     opts_on_syn(st, t, &s->h.opt);
     ecn_on_syn(st, t, s);
     ack_window_init(t, s);
+    return t;
+}
+
+static void open_child(struct stack *st, struct tcb *l, struct tcb *t) {
     t->listener = l;
     listen_enqueue(l, t);
-    return t;
+    tcb_set_state(st, t, TCPS_SYN_RCVD);
+    tcb_insert_flow(st, t);
+}
+
+/* An ACK for a listener is an error, unless it completes a handshake by a cookie. */
+static void on_ack(struct stack *st, struct tcb *l, struct seg *s) {
+    if (s->syn || accept_queue_is_full(st, l)) {
+        reset_reply(st, s);
+        return;
+    }
+    struct tcb *t = syncookie_accept(st, l, s);
+    if (t == NULL) {
+        reset_reply(st, s);
+        return;
+    }
+    open_child(st, l, t);
+    input_synchronized(st, t, s);
+    tcb_leave(st, t);
 }
 
 /* RFC 9293 §3.10.7.2. */
@@ -84,7 +100,7 @@ void input_listen(struct stack *st, struct tcb *l, struct seg *s, const seq_t *m
     if (seg_has(s, TH_RST))
         return;
     if (seg_has(s, TH_ACK)) {
-        reset_reply(st, s);
+        on_ack(st, l, s);
         return;
     }
     bool land = addr_eq(&s->in->src, &s->in->dst) && s->h.sport == s->h.dport; /* V18 */
@@ -98,18 +114,26 @@ void input_listen(struct stack *st, struct tcb *l, struct seg *s, const seq_t *m
         st->ctr.TcpExtListenDrops++;
         return;
     }
-    if (syn_queue_is_full(st, l)) {
+    bool full = syn_queue_is_full(st, l);
+    if (syncookie_is_due(st, full)) {
+        syncookie_answer(st, l, s);
+        return;
+    }
+    if (full) {
         st->ctr.TcpSynQueueFull++;
         st->ctr.TcpExtListenDrops++;
         return;
     }
-    struct tcb *t = new_child(st, l, s, min_iss);
+    struct tcb *t = listen_make_child(st, l, s);
     if (t == NULL) {
         st->ctr.TcpExtListenDrops++;
         return;
     }
-    tcb_set_state(st, t, TCPS_SYN_RCVD);
-    tcb_insert_flow(st, t);
+    if (min_iss != NULL && seq_lt(t->snd.iss, *min_iss)) {
+        t->snd.iss = t->snd.una = *min_iss;
+        t->snd.nxt = t->snd.buf_seq = seq_add(*min_iss, 1);
+    }
+    open_child(st, l, t);
     segment_send_syn(st, t);
     rtt_on_syn(t, st->now_ns);
     tcp_on_sent(st, t);

@@ -45,6 +45,8 @@ static const struct desc table[] = {
     BOOL("net.ipv4.tcp_stdurg", stdurg, "the urgent pointer as RFC 793 had it"),
     U32("net.ipv4.tcp_ecn", ecn, 0, 2, "ECN (RFC 3168): 1 asks for it, 2 does it if asked"),
     BOOL("net.ipv4.tcp_ecn_fallback", ecn_fallback, "a lost SYN does not ask again"),
+    U32("net.ipv4.tcp_syncookies", syncookies, 0, 2,
+        "SYN cookies: 1 when the SYN queue is full, 2 always"),
     U32("net.ipv4.tcp_syn_retries", syn_retries, 1, 127, "SYNs sent again before connect fails"),
     U32("net.ipv4.tcp_synack_retries", synack_retries, 0, 255, "SYN-ACKs sent again"),
     U32("net.ipv4.tcp_retries2", retries2, 0, 255, "timeouts before a connection is given up"),

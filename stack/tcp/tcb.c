@@ -29,6 +29,7 @@ void tcp_config_default(struct tcp_config *cfg) {
         .dsack = true,
         .ecn = ECN_IF_ASKED,
         .ecn_fallback = true,
+        .syncookies = SYNCOOKIES_WHEN_FULL,
         .invalid_ratelimit_ns = 500 * MS_NS,
         .slow_start_after_idle = true,
         .recovery = 1,
@@ -55,6 +56,7 @@ int tcp_init(struct stack *st, const struct tcp_config *cfg) {
     tcp->cfg = *cfg;
     tcp->isn_key = rand_key(&st->rand);
     tcp->ts_key = rand_key(&st->rand);
+    tcp->cookie_key = rand_key(&st->rand);
     TAILQ_INIT(&tcp->flush);
     TAILQ_INIT(&tcp->events);
     TAILQ_INIT(&tcp->timewait);

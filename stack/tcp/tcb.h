@@ -43,6 +43,7 @@
 #include "stack/tcp/prr.h"
 #include "stack/tcp/rack.h"
 #include "stack/tcp/sent.h"
+#include "stack/tcp/syncookie.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tlp.h"
 #include "stack/tcp/undo.h"
@@ -119,6 +120,7 @@ struct tcb {
     TAILQ_ENTRY(tcb) queue_link;
     struct tcb_queue syn_queue, accept_queue; /* of a listener */
     uint32_t n_syn, n_accept, backlog;
+    uint64_t cookie_ns; /* a listener's: when it last answered by a cookie */
 
     /* ---- send sequence space (RFC 9293 §3.3.1) ---- */
     struct {
@@ -244,7 +246,7 @@ struct tcb {
 struct tcp {
     struct tcp_config cfg;
     struct pool tcbs, gaps, sents, marks;
-    struct siphash_key isn_key, ts_key;
+    struct siphash_key isn_key, ts_key, cookie_key;
     uint64_t accept_no; /* next queued_no */
     struct tcb_queue flush, events;
     struct tcb_queue timewait; /* those without a user, the oldest first */
@@ -337,6 +339,9 @@ void input_timewait(struct stack *st, struct tcb *t, struct seg *s);
 /* The handshake's ACK came for a child in SYN-RCVD: false when the accept queue is full, or the
  * listener wants data first (TCP_DEFER_ACCEPT). */
 bool listen_may_establish(struct stack *st, struct tcb *child, const struct seg *s);
+/* The tcb for a SYN, its sequence numbers and options settled; in no queue and no table yet, and
+ * dirty. NULL: none left. */
+struct tcb *listen_make_child(struct stack *st, struct tcb *l, const struct seg *s);
 void listen_established(struct stack *st, struct tcb *child);
 /* The child leaves its listener's queue, whichever it stands in. */
 void listen_forget(struct tcb *child);

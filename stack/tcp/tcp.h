@@ -49,6 +49,7 @@ struct tcp_config {
     uint64_t invalid_ratelimit_ns; /* tcp_invalid_ratelimit 500 ms */
     uint32_t ecn;                  /* tcp_ecn 2: enum ecn_mode */
     bool ecn_fallback;             /* tcp_ecn_fallback 1 */
+    uint32_t syncookies;           /* tcp_syncookies 1: enum syncookies */
     bool slow_start_after_idle;    /* tcp_slow_start_after_idle 1 */
     uint32_t recovery;        /* tcp_recovery 1: enum recovery_bit; RACK itself cannot be off */
     uint32_t early_retrans;   /* tcp_early_retrans 3: tail loss probes; 0: none */
@@ -57,6 +58,7 @@ struct tcp_config {
     uint32_t max_reordering;  /* tcp_max_reordering 300 */
     uint64_t msl_timewait_ns; /* 60 s */
 };
+enum syncookies { SYNCOOKIES_NEVER, SYNCOOKIES_WHEN_FULL, SYNCOOKIES_ALWAYS };
 enum recovery_bit { RACK_STATIC_WINDOW = 2, RACK_NO_DUPTHRESH = 4 };
 void tcp_config_default(struct tcp_config *cfg);
 

@@ -649,6 +649,12 @@ enum tcp_state t_state(void) {
     return s;
 }
 
+uint32_t t_connections(void) {
+    uint32_t live, timewait;
+    tcp_count(t.st, &live, &timewait);
+    return live + timewait;
+}
+
 uint64_t t_counter(const char *name) {
     const char *n, *what;
     uint64_t v;

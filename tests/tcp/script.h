@@ -121,6 +121,8 @@ void t_pass(size_t n);
 /* State of the connection with the peer's port, TCPS_CLOSED when there is none any more. */
 enum tcp_state t_state(void);
 uint64_t t_counter(const char *name);
+/* Connections and listeners that there are, whoever they belong to. */
+uint32_t t_connections(void);
 struct stack *t_stack(void);
 
 /* ---- shorthands ---- */
