@@ -444,6 +444,10 @@ void expect_none(void) {
 
 unsigned t_skip(void) {
     unsigned n = t.nsent - t.seen;
+    if (t.nsent > 1) { /* only the last one is asked for again: a script may be long */
+        t.sent[0] = t.sent[t.nsent - 1];
+        t.nsent = 1;
+    }
     t.seen = t.nsent;
     return n;
 }
