@@ -141,7 +141,10 @@ static bool trim(struct stack *st, struct tcb *t, struct seg *s) {
             s->len = (uint32_t)seq_diff(r->lo, s->seq);
             break;
         }
-        run_free(st, t, r); /* the segment holds all of it and more */
+        /* The segment holds all of it and more. Should there be no memory for that, the peer must
+         * not go on hearing of what is gone. */
+        sack_forget(t, r->lo, run_hi(r));
+        run_free(st, t, r);
         r = run_before(t, s->seq);
     }
     return s->len > 0;

@@ -232,6 +232,8 @@ static uint32_t orphan_retries(const struct stack *st) {
 /* R2 (SHLD-11), or the user's own limit. */
 static bool is_hopeless(struct stack *st, const struct tcb *t) {
     uint64_t waited = st->now_ns - t->snd.una_ns, user = user_timeout_ns(t);
+    if (user != 0 && waited >= user) /* MUST-21; Linux: whatever the window is */
+        return true;
     /* The peer is alive and has shrunk its window to nothing: no timeout (SHLD-17). As Linux: an
      * answer to one of the last two retransmissions tells, and an orphan may not stay for ever. */
     if (t->snd.wnd == 0 && t->holder != TCB_ORPHAN &&
@@ -239,9 +241,7 @@ static bool is_hopeless(struct stack *st, const struct tcb *t) {
         return false;
     if (t->holder == TCB_ORPHAN && t->loss.backoff >= orphan_retries(st))
         return true;
-    if (user != 0)
-        return waited >= user;
-    return waited >= tcp_timeout_model(st->tcp->cfg.rto_min_ns, st->tcp->cfg.retries2);
+    return user == 0 && waited >= tcp_timeout_model(st->tcp->cfg.rto_min_ns, st->tcp->cfg.retries2);
 }
 
 static void probe_timeout(struct stack *st, struct tcb *t) {

@@ -82,3 +82,18 @@ Test(timers, an_unanswered_zero_window_gives_up_in_the_end) {
     t_expect_state(TCPS_CLOSED);
     cr_assert_eq(t_recv_some(1), -ETIMEDOUT);
 }
+
+/* MUST-21: the user's own limit counts also where the peer has shrunk its window to nothing. */
+Test(timers, must21_rfc5482_user_timeout_at_a_shrunk_window) {
+    t_established("mss 1000", 65535);
+    t_set(IPPROTO_TCP, TCP_USER_TIMEOUT, 3000);
+    t_send(1000);
+    out("P. 1:1001(1000) ack 1");
+    for (int i = 0; i < 10; i++) {
+        in(". 1:1(0) ack 1 win 0");
+        after(500);
+    }
+    t_skip();
+    t_expect_state(TCPS_CLOSED);
+    cr_assert_eq(t_recv_some(1), -ETIMEDOUT);
+}

@@ -59,6 +59,23 @@ Test(tcp_gaps, overlaps_are_cut) {
     tu_end(st, t);
 }
 
+/* The segment would have replaced a run, and then there was no memory for it: what is gone must not
+ * be reported as received. */
+Test(tcp_gaps, what_was_given_up_for_nothing_is_no_longer_sacked) {
+    struct stack *st = tu_stack();
+    struct tcb *t = tu_tcb(st);
+    t->use_sack = true;
+    recv_segment(st, t, tu_seg(&u, seq(TU_RCV + 1000), 100));
+    cr_assert_eq(t->rcv.n_sack, 1);
+    st->chunks.small.max = st->chunks.small.n_used;
+    st->chunks.large.max = st->chunks.large.n_used;
+    cr_assert_not(gaps_store(st, t, tu_seg(&u, seq(TU_RCV + 900), 8000)));
+    cr_assert_eq(t->rcv.n_gaps, 0);
+    cr_assert_eq(t->rcv.n_sack, 0);
+    fx_drain(st);
+    tu_end(st, t);
+}
+
 Test(tcp_gaps, any_order_gives_the_same_bytes) {
     struct stack *st = tu_stack();
     uint32_t seed = 1;
