@@ -81,17 +81,21 @@ static void open_child(struct stack *st, struct tcb *l, struct tcb *t) {
 
 /* An ACK for a listener is an error, unless it completes a handshake by a cookie. */
 static void on_ack(struct stack *st, struct tcb *l, struct seg *s) {
-    if (s->syn || accept_queue_is_full(st, l)) {
-        reset_reply(st, s);
-        return;
-    }
-    struct tcb *t = syncookie_accept(st, l, s);
+    struct tcb *t = s->syn ? NULL : syncookie_accept(st, l, s);
     if (t == NULL) {
         reset_reply(st, s);
         return;
     }
-    open_child(st, l, t);
-    input_synchronized(st, t, s);
+    if (accept_queue_is_full(st, l)) { /* as Linux: what the peer sends next may find room */
+        st->ctr.TcpExtListenOverflows++;
+        st->ctr.TcpExtListenDrops++;
+        t->holder = TCB_ORPHAN;
+        t->bound = false;
+    } else {
+        st->ctr.TcpExtSyncookiesRecv++;
+        open_child(st, l, t);
+        input_synchronized(st, t, s);
+    }
     tcb_leave(st, t);
 }
 

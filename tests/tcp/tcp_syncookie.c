@@ -82,6 +82,29 @@ Test(syncookie, an_old_one_draws_a_reset) {
     t_accept_none();
 }
 
+/* The accept queue is full: dropped, not refused. What the client sends next tries again. */
+Test(syncookie, a_full_accept_queue_drops_the_answer) {
+    t_cfg.tcp.syncookies = 2;
+    t_listen_backlog(0);
+    in("S 0:0(0) win 65535 <mss 1460>");
+    out("S. 0:0(0) ack 1");
+    uint32_t first = t_local_isn();
+    t_peer_port(40001);
+    in("S 0:0(0) win 65535 <mss 1460>");
+    out("S. 0:0(0) ack 1");
+    in(". 1:1(0) ack 1 win 65535"); /* the one that there is room for */
+    t_peer_port(T_PEER_PORT);
+    long long one = (int32_t)(first - t_local_isn()) + 1ll;
+    in(". 1:1(0) ack %lld win 65535", one);
+    expect_none();
+    cr_assert_eq(t_counter("TcpExtListenOverflows"), 1);
+    t_accept();
+    in("P. 1:11(10) ack %lld win 65535", one);
+    t_accept();
+    t_recv(10);
+    t_skip();
+}
+
 /* V17: spoofed SYNs, a hundred thousand of them. Memory is what it was, and a client that answers
  * is served. */
 Test(syncookie, v17_a_flood_leaves_nothing_behind) {
