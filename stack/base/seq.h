@@ -10,6 +10,10 @@ typedef struct {
     uint32_t v;
 } seq_t;
 
+struct range { /* [lo, hi) */
+    seq_t lo, hi;
+};
+
 static inline seq_t seq(uint32_t v) {
     return (seq_t){v};
 }

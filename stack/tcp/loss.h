@@ -4,7 +4,7 @@
 #ifndef STACK_TCP_LOSS_H
 #define STACK_TCP_LOSS_H
 
-#include "stack/base/ranges.h"
+#include "stack/base/seq.h"
 #include "stack/tcp/rate.h"
 
 struct stack;

@@ -32,7 +32,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "stack/base/ranges.h"
 #include "stack/net/errq.h"
 #include "stack/net/flow.h"
 #include "stack/tcp/account.h"

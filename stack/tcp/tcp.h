@@ -59,7 +59,7 @@ struct tcp_config {
     uint64_t msl_timewait_ns; /* 60 s */
 };
 enum syncookies { SYNCOOKIES_NEVER, SYNCOOKIES_WHEN_FULL, SYNCOOKIES_ALWAYS };
-enum recovery_bit { RACK_STATIC_WINDOW = 2, RACK_NO_DUPTHRESH = 4 };
+enum recovery_bit { RACK_NO_DUPTHRESH = 4 };
 void tcp_config_default(struct tcp_config *cfg);
 
 /* Options that a program can set; the sock layer translates setsockopt into these. Copied from a
