@@ -9,7 +9,6 @@ void undo_begin(struct tcb *t) {
                             .marker = t->snd.una,
                             .cwnd_bytes = t->cc.cwnd_bytes,
                             .ssthresh_bytes = t->cc.ssthresh_bytes,
-                            .resent = t->sent.rtx_bytes > 0,
                             .resent_bytes = t->sent.rtx_bytes};
 }
 
