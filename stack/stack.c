@@ -22,7 +22,7 @@
 #define TX_RETRY_NS     500000 /* the link was full: try again after this */
 #define TCB_SIZE_BOUND  8192   /* a tcb, its share of TCP's tables, and its timers: at most this */
 #define TCP_FIXED_BOUND (4u << 20)
-#define TCB_TIMERS      5            /* TIMER_TCP_ kinds: all may be armed at once */
+#define TCB_TIMERS      6            /* TIMER_TCP_ kinds: all may be armed at once */
 #define POOL_OVERHEAD   (64 + 1 + 4) /* alignment, in_use byte, free list entry: of each object */
 
 /* ---- set-up ---- */

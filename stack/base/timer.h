@@ -21,6 +21,7 @@ enum timer_kind {
     TIMER_TCP_DELACK,
     TIMER_TCP_KEEPALIVE,
     TIMER_TCP_LINGER, /* TIME-WAIT, FIN-WAIT-2, orphan */
+    TIMER_TCP_PACE,   /* the next data may leave */
     TIMER_NEIGH,      /* ARP retry, ageing */
     TIMER_FRAG,       /* reassembly timeout */
     TIMER_ACD,        /* address conflict detection, gratuitous ARP */

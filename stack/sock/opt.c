@@ -195,6 +195,9 @@ static int row_set(struct stack *st, struct sock *so, const struct opt_row *r, i
     sock_opts_apply(st, so);
     if (r->level == IPPROTO_IP && r->name == IP_RECVERR && v == 0)
         errqueue_purge(st, so);
+    if (r->level == IPPROTO_TCP &&
+        ((r->name == TCP_NODELAY && v != 0) || (r->name == TCP_CORK && v == 0)))
+        tcp_push(st, so->tcb);
     return 0;
 }
 

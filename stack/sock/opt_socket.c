@@ -71,6 +71,29 @@ static int timeo_get(uint64_t ns, void *val, socklen_t *len) {
     return opt_put(val, len, &tv, sizeof(tv));
 }
 
+/* Bytes per second, 32 bits or 64; all ones, as in Linux, is no limit. */
+static int pacing_set(struct tcp_sockopts *o, const void *val, socklen_t len) {
+    int v;
+    if (len == sizeof(o->max_pacing_rate)) {
+        memcpy(&o->max_pacing_rate, val, len);
+    } else {
+        int err = opt_get_int(val, len, &v);
+        if (err != 0)
+            return err;
+        o->max_pacing_rate = v == -1 ? UINT64_MAX : (uint32_t)v;
+    }
+    if (o->max_pacing_rate == UINT64_MAX)
+        o->max_pacing_rate = 0;
+    return 0;
+}
+
+static int pacing_get(const struct tcp_sockopts *o, void *val, socklen_t *len) {
+    uint64_t rate = o->max_pacing_rate != 0 ? o->max_pacing_rate : UINT64_MAX;
+    if (*len >= sizeof(rate))
+        return opt_put(val, len, &rate, sizeof(rate));
+    return opt_put_int(val, len, (int)(rate > UINT32_MAX ? UINT32_MAX : rate));
+}
+
 static int linger_set(struct sock *so, const void *val, socklen_t len) {
     struct linger l;
     if (val == NULL || len < sizeof(l))
@@ -267,6 +290,9 @@ int opt_socket_set(struct stack *st, struct sock *so, int name, const void *val,
         if ((err = opt_get_int(val, len, &v)) == 0)
             o->sndbuf = bufsize(v, name == SO_SNDBUF ? WMEM_MAX : INT_MAX / 2, SNDBUF_MIN);
         break;
+    case SO_MAX_PACING_RATE:
+        err = pacing_set(o, val, len);
+        break;
     case SO_RCVLOWAT:
         if ((err = opt_get_int(val, len, &v)) == 0)
             o->rcvlowat = rcvlowat(st, so, v);
@@ -328,6 +354,8 @@ int opt_socket_get(struct stack *st, struct sock *so, int name, void *val, sockl
         return opt_put_int(val, len, (int)sock_rcvlowat(so));
     case SO_SNDLOWAT:
         return opt_put_int(val, len, 1);
+    case SO_MAX_PACING_RATE:
+        return pacing_get(o, val, len);
     case SO_ERROR:
         return opt_put_int(val, len,
                            sock_is_tcp(so) ? tcp_take_error(so->tcb) : udp_take_error(so->udp));

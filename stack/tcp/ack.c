@@ -107,6 +107,7 @@ static struct ack_news news_of(struct tcb *t, const struct seg *s) {
 /* All that an ACK may tell of data outstanding. */
 static void learn(struct stack *st, struct tcb *t, const struct seg *s) {
     struct ack_news n = news_of(t, s);
+    t->snd.hold = false;
     if (n.acked > 0)
         advance(st, t, s, &n);
     scoreboard_update(st, t, s, &n);
@@ -119,10 +120,20 @@ static void learn(struct stack *st, struct tcb *t, const struct seg *s) {
     n.congested = ecn_is_congested(t, s);
     if (n.flight > 0 || n.dsack)
         loss_on_ack(st, t, &n);
+    pace_update(st, t);
     if (n.acked > 0) {
         tcp_on_acked(st, t);
         tcb_check_space(st, t);
     }
+}
+
+/* It was overtaken by a later ACK; but its SACK blocks may be news (as in Linux). */
+static void learn_overtaken(struct stack *st, struct tcb *t, const struct seg *s) {
+    struct ack_news n = news_of(t, s);
+    n.acked = 0;
+    scoreboard_update(st, t, s, &n);
+    if (n.sacked > 0)
+        loss_on_ack(st, t, &n);
 }
 
 bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
@@ -134,8 +145,12 @@ bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
         return false;
     t->snd.last_ack_ns = st->now_ns;
     t->probes = 0; /* MUST-37: a window probe that is answered is no failure */
-    if (seq_lt(s->h.ack, t->snd.una))
-        return true; /* an old one tells nothing, but its text counts */
+    if (seq_lt(s->h.ack, t->snd.una)) {
+        learn_overtaken(st, t, s);
+        if (tcb_outstanding(t) > 0)
+            tcb_want_flush(st, t);
+        return true; /* its text counts */
+    }
     learn(st, t, s);
     account_on_ack(st, t);
     if (tcb_fin_sent(t) && seq_eq(t->snd.una, t->snd.nxt))

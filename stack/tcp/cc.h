@@ -13,6 +13,7 @@
 
 struct cc_ops {
     char name[16];
+    bool paces; /* it sets the rate, and data must wait for its time (pace.h) */
     /* The connection is established, or another algorithm had it before; mss is known. */
     void (*init)(struct stack *st, struct tcb *t);
     /* `acked` bytes were delivered, in no recovery or in slow start after a timeout, and cwnd was

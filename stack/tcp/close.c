@@ -21,7 +21,7 @@ static void close_send_side(struct stack *st, struct tcb *t) {
         return;
     }
     t->snd.fin_queued = true;
-    t->snd.more = false;
+    t->snd.more = t->snd.hold = false;
     tcp_output(st, t);
 }
 

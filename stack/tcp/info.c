@@ -228,7 +228,8 @@ static void fill_connection(struct stack *st, const struct tcb *t, struct tcp_in
                   (t->use_wscale ? TCPI_OPT_WSCALE : 0));
     i->tcpi_snd_wscale = t->snd.wscale & 15;
     i->tcpi_rcv_wscale = t->rcv.wscale & 15;
-    i->tcpi_pacing_rate = i->tcpi_max_pacing_rate = UINT64_MAX; /* nothing is paced */
+    i->tcpi_pacing_rate = t->pace.rate;
+    i->tcpi_max_pacing_rate = t->opts.max_pacing_rate != 0 ? t->opts.max_pacing_rate : UINT64_MAX;
     fill_loss(t, i);
     fill_windows(t, i);
     fill_volume(t, i);

@@ -153,14 +153,10 @@ static bool try_undo_partial(struct stack *st, struct tcb *t, const struct ack_n
 
 /* ---- an ACK ---- */
 
-/* RFC 6582 §3.2 step 3: a partial ACK tells that the segment it stops at is lost, too. It also
- * takes away the duplicates that stood for what it acknowledges, less the one sent again. */
+/* RFC 6582 §3.2 step 3: a partial ACK tells that the segment it stops at is lost, too. */
 static void on_partial_ack(struct stack *st, struct tcb *t, const struct ack_news *n) {
-    if (try_undo_partial(st, t, n) || t->use_sack)
-        return;
-    uint32_t segs = (n->acked + t->snd.mss - 1) / t->snd.mss - 1;
-    t->loss.dup_acks -= u32_min(t->loss.dup_acks, segs);
-    mark_head(st, t);
+    if (!try_undo_partial(st, t, n) && !t->use_sack)
+        mark_head(st, t);
 }
 
 static void on_ack_in_reduction(struct stack *st, struct tcb *t, const struct ack_news *n) {
@@ -218,14 +214,29 @@ static void on_ack_after_timeout(struct stack *st, struct tcb *t, const struct a
 }
 
 static void on_ack_in_order(struct tcb *t, const struct ack_news *n) {
-    if (n->acked > 0)
-        t->loss.dup_acks = 0;
     if (n->acked > 0 && seq_gt(t->snd.una, t->loss.recover)) {
         /* Else it would look ahead after 2 GiB. */
         t->loss.recover = seq_sub(t->snd.una, 1);
         t->undo.possible = t->undo.possible && t->loss.state == LOSS_DISORDER;
     }
     settle(t);
+}
+
+static uint32_t segments(const struct tcb *t, uint32_t bytes) {
+    return (bytes + t->snd.mss - 1) / t->snd.mss;
+}
+
+/* Without SACK: what is acknowledged takes the duplicates away that stood for it, which have
+ * counted as delivered before; but for one segment, the hole that they told of (Linux's
+ * tcp_remove_reno_sacks). */
+static void settle_duplicates(struct tcb *t, struct ack_news *n) {
+    if (t->use_sack || n->acked == 0 || t->loss.dup_acks == 0)
+        return;
+    uint32_t known = u32_min(t->loss.dup_acks, segments(t, n->acked) - 1);
+    uint32_t left = segments(t, tcb_outstanding(t));
+    n->rs.acked_sacked -= u32_min(n->rs.acked_sacked, known * t->snd.mss);
+    t->rate.delivered -= known * t->snd.mss;
+    t->loss.dup_acks = u32_min(t->loss.dup_acks - known, left > 0 ? left - 1 : 0);
 }
 
 static void count_duplicate(struct stack *st, struct tcb *t, struct ack_news *n) {
@@ -255,6 +266,7 @@ void loss_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
     rack_on_ack(st, t, n);
     if (tlp_on_ack(t, n))
         on_tlp_mended(st, t, n);
+    settle_duplicates(t, n);
     count_duplicate(st, t, n);
     if (t->loss.state == LOSS_RTO)
         on_ack_after_timeout(st, t, n);

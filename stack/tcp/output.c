@@ -25,10 +25,10 @@ static uint32_t super_max(struct stack *st, const struct tcb *t, uint32_t mss) {
     uint32_t max = net_gso_max(st, &t->remote.addr), hdrs = IP_HDR_MAX + TCP_HDR_MAX;
     if (t->urgent.sending) /* the pointer counts from each segment's own number */
         return mss;
-    max = u32_min(max, TCP_SUPER_MAX);
     if (max <= net_path_mtu(st, &t->remote.addr) || max <= hdrs + mss)
         return mss;
-    return (max - hdrs) / mss * mss;
+    max = u32_min(max, TCP_SUPER_MAX);
+    return u32_min((max - hdrs) / mss * mss, pace_super_max(st, t, mss));
 }
 
 /* Bytes from snd.nxt to the edge of the peer's window; none when he has shrunk it (SHLD-15). */
@@ -45,6 +45,13 @@ static uint32_t cwnd_room(const struct tcb *t) {
     return cwnd > pipe ? cwnd - pipe : 0;
 }
 
+/* New data's super-segments are half of cwnd at most, so that one is under way while the ACK of the
+ * other comes back (as Linux's tcp_cwnd_test). */
+static uint32_t half_cwnd(const struct tcb *t, uint32_t mss) {
+    uint32_t half = t->cc.cwnd_bytes / 2;
+    return half > mss ? half - half % mss : mss;
+}
+
 static bool fin_is_due(const struct tcb *t) {
     return t->snd.fin_queued && !tcb_fin_sent(t);
 }
@@ -54,7 +61,7 @@ static bool fin_is_due(const struct tcb *t) {
 static bool may_send_small(const struct tcb *t) {
     if (t->snd.override || t->snd.fin_queued || t->urgent.sending) /* tcp_nagle_test */
         return true;
-    if (t->opts.cork || t->snd.more)
+    if (t->opts.cork || t->snd.hold)
         return false;
     /* A small_end that is 2 GiB old looks as if it lay ahead, but then beyond snd.nxt. */
     return t->opts.nodelay || !seq_gt(t->snd.small_end, t->snd.una) ||
@@ -90,7 +97,7 @@ static bool retransmit(struct stack *st, struct tcb *t, struct range *r) {
     uint16_t flags = seq_gt(r->hi, data_end) ? TH_FIN : 0;
     seq_t end = seq_min(r->hi, data_end);
     uint32_t len = seq_gt(end, r->lo) ? (uint32_t)seq_diff(end, r->lo) : 0;
-    if (seq_eq(end, data_end) && len > 0)
+    if (seq_eq(end, data_end) && len > 0 && !t->snd.more)
         flags |= TH_PSH;
     int32_t n = segment_send(st, t, r->lo, len, flags);
     if (n < 0)
@@ -128,7 +135,7 @@ static void send_lost(struct stack *st, struct tcb *t) {
     uint32_t mss = output_mss(t), max = super_max(st, t, mss);
     while (loss_next_rtx(t, &r)) {
         uint32_t len = may_retransmit(t, &r, mss, max);
-        if (len == 0)
+        if (len == 0 || pace_holds(st, t))
             return;
         r.hi = seq_add(r.lo, len);
         if (!retransmit(st, t, &r))
@@ -140,7 +147,8 @@ static void send_lost(struct stack *st, struct tcb *t) {
 static bool send_new_segment(struct stack *st, struct tcb *t, uint32_t len, uint32_t mss) {
     bool last = len == tcb_unsent(t);
     bool fin = last && fin_is_due(t) && window_room(t) > len;
-    uint16_t flags = (uint16_t)((fin ? TH_FIN : 0) | (last && len > 0 ? TH_PSH : 0)); /* MUST-61 */
+    bool push = last && len > 0 && !t->snd.more; /* MUST-61 */
+    uint16_t flags = (uint16_t)((fin ? TH_FIN : 0) | (push ? TH_PSH : 0));
     seq_t lo = t->snd.nxt;
     if ((len == 0 && !fin) || !sent_may_add(st, t)) {
         if (len > 0 || fin)
@@ -166,19 +174,20 @@ struct sent_new {
 
 static struct sent_new send_new(struct stack *st, struct tcb *t) {
     bool cwnd_stops = false, any = false;
-    uint32_t mss = output_mss(t), max = super_max(st, t, mss);
+    uint32_t mss = output_mss(t), max;
     if (tcb_outstanding(t) == 0 && t->snd.last_data_ns != 0 && tcb_unsent(t) > 0 &&
         window_room(t) > 0)
         cc_on_idle(st, t, st->now_ns - t->snd.last_data_ns);
+    max = u32_min(super_max(st, t, mss), half_cwnd(t, mss));
     while (tcb_unsent(t) > 0 || fin_is_due(t)) {
         uint32_t len = may_send_new(t, mss, max, &cwnd_stops);
-        if (len == 0 && tcb_unsent(t) > 0)
+        if ((len == 0 && tcb_unsent(t) > 0) || (len > 0 && pace_holds(st, t)))
             break;
         if (!send_new_segment(st, t, len, mss))
             break;
         any = true;
         mss = output_mss(t);
-        max = super_max(st, t, mss);
+        max = u32_min(super_max(st, t, mss), half_cwnd(t, mss));
     }
     return (struct sent_new){any, cwnd_stops};
 }

@@ -83,6 +83,7 @@ static void readd_timers(struct stack *st, struct tcb *t) {
     timers_readd(&st->timers, &t->t_delack);
     timers_readd(&st->timers, &t->t_keepalive);
     timers_readd(&st->timers, &t->t_linger);
+    timers_readd(&st->timers, &t->pace.timer);
 }
 
 static bool waits_in_queue(const struct tcb *t) {

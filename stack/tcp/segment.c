@@ -81,8 +81,10 @@ int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, u
     uint8_t ecn;
     h.flags |= ecn_on_send(t, len > 0, seq_ge(seq, t->snd.nxt), &ecn);
     ackpolicy_on_sent(st, t, len > 0);
-    if (len > 0)
+    if (n > 0) {
         t->snd.last_data_ns = st->now_ns;
+        pace_on_sent(st, t, n);
+    }
     pass_down(st, t, p, &h, ecn);
     marks_on_sent(st, t, seq_add(seq, n));
     return (int32_t)n;

@@ -68,6 +68,12 @@ static const struct desc table[] = {
          "milliseconds between ACKs in answer to unacceptable segments"),
     MEM("net.ipv4.tcp_rmem", rmem_default, rmem_max, "receive buffer: first and largest"),
     MEM("net.ipv4.tcp_wmem", wmem_default, wmem_max, "send buffer: first and largest"),
+    U32("net.ipv4.tcp_pacing_ss_ratio", pacing_ss_ratio, 0, 1000,
+        "pacing rate in slow start, percent of cwnd a round trip"),
+    U32("net.ipv4.tcp_pacing_ca_ratio", pacing_ca_ratio, 0, 1000, "… and behind it"),
+    U32("net.ipv4.tcp_min_tso_segs", min_tso_segs, 1, 63, "a super-segment's least"),
+    U32("net.ipv4.tcp_tso_rtt_log", tso_rtt_log, 0, 18,
+        "log2 of the round trip in microseconds up to which super-segments are at their largest"),
     U32("net.core.somaxconn", somaxconn, 0, INT_MAX, "bound of a listener's backlog"),
 };
 #define N_SYSCTLS (sizeof(table) / sizeof(table[0]))

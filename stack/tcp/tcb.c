@@ -38,6 +38,10 @@ void tcp_config_default(struct tcp_config *cfg) {
         .reordering = 3,
         .max_reordering = 300,
         .msl_timewait_ns = 60 * S_NS,
+        .pacing_ss_ratio = 200,
+        .pacing_ca_ratio = 120,
+        .min_tso_segs = 2,
+        .tso_rtt_log = 9,
     };
 }
 

@@ -15,7 +15,7 @@
  *   ack.c      the ACK field                                 sent.c     what is outstanding
  *   scoreboard.c SACK, pipe                                  rack.c     what is lost
  *   loss.c     recovery; prr.c, undo.c, tlp.c                cc.c, cc_*.c congestion control
- *   rate.c     delivery rate
+ *   rate.c     delivery rate                             pace.c     when data may leave
  *   recv.c     the receive queue and the window              gaps.c     out-of-order data
  *   ackpolicy.c when an ACK is due                           output.c   what may be sent
  *   segment.c  headers                                       reset.c    RSTs
@@ -39,6 +39,7 @@
 #include "stack/tcp/ecn.h"
 #include "stack/tcp/loss.h"
 #include "stack/tcp/marks.h"
+#include "stack/tcp/pace.h"
 #include "stack/tcp/prr.h"
 #include "stack/tcp/rack.h"
 #include "stack/tcp/sent.h"
@@ -132,7 +133,8 @@ struct tcb {
         struct stream buf; /* unacknowledged and unsent bytes; the first is buf_seq */
         seq_t buf_seq;
         bool fin_queued; /* the user has no more; the FIN stands behind buf */
-        bool more;       /* MSG_MORE: corked until the next send */
+        bool more;       /* the last send had MSG_MORE: its end is not to be pushed */
+        bool hold;       /* … and what is left of a segment waits for the next send, or an ACK */
         bool nospace;    /* someone wants POLLOUT */
         bool override;   /* the cork or SWS delay is over: send what there is */
         seq_t small_end; /* end of the last segment sent that was not full (Minshall) */
@@ -212,6 +214,7 @@ struct tcb {
     struct undo undo;
     struct ecn ecn;
     struct rate rate;
+    struct pace pace;
     struct {
         uint8_t id; /* enum cc_id */
         uint32_t cwnd_bytes, ssthresh_bytes;

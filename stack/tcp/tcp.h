@@ -57,6 +57,10 @@ struct tcp_config {
     uint32_t reordering;      /* tcp_reordering 3, segments */
     uint32_t max_reordering;  /* tcp_max_reordering 300 */
     uint64_t msl_timewait_ns; /* 60 s */
+    uint32_t pacing_ss_ratio; /* tcp_pacing_ss_ratio 200, percent of cwnd a round trip */
+    uint32_t pacing_ca_ratio; /* tcp_pacing_ca_ratio 120 */
+    uint32_t min_tso_segs;    /* tcp_min_tso_segs 2 */
+    uint32_t tso_rtt_log;     /* tcp_tso_rtt_log 9 */
 };
 enum syncookies { SYNCOOKIES_NEVER, SYNCOOKIES_WHEN_FULL, SYNCOOKIES_ALWAYS };
 enum recovery_bit { RACK_NO_DUPTHRESH = 4 };
@@ -78,7 +82,8 @@ struct tcp_sockopts {
     int minttl;       /* IP_MINTTL: segments of a smaller TTL are dropped (RFC 5082) */
     bool recverr;     /* IP_RECVERR: soft errors are told at once */
     uint8_t tos, ttl;
-    uint8_t cc; /* enum cc_id; CC_STACK_DEFAULT: the stack's */
+    uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: none */
+    uint8_t cc;               /* enum cc_id; CC_STACK_DEFAULT: the stack's */
 };
 
 int tcp_init(struct stack *st, const struct tcp_config *cfg); /* -ENOMEM */
@@ -100,6 +105,9 @@ struct tcp_sockopts *tcp_opts(struct tcb *t);
 /* To be called after a change of the options, to act on it (Nagle off, cork off, keepalive on …).
  */
 void tcp_opts_changed(struct stack *st, struct tcb *t);
+/* TCP_NODELAY was set, or TCP_CORK taken off: what waits goes, with TCP_NODELAY even under
+ * TCP_CORK (as Linux). */
+void tcp_push(struct stack *st, struct tcb *t);
 
 /* Reserves a local endpoint. Port 0: one is picked. -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (bound).
  */

@@ -7,6 +7,7 @@
  *                small segment held back by cork or SWS avoidance
  *   t_delack     an ACK is owed; or memory was out, and output is to be tried again
  *   t_keepalive  SO_KEEPALIVE (§3.8.4)
+ *   pace.timer   the next data may leave (pace.c sets it)
  *   t_linger     TIME-WAIT; FIN-WAIT-2 without a user */
 #include "stack/tcp/tcb.h"
 
@@ -16,6 +17,7 @@ void timers_init_tcb(struct tcb *t) {
     timer_init(&t->t_delack, TIMER_TCP_DELACK);
     timer_init(&t->t_keepalive, TIMER_TCP_KEEPALIVE);
     timer_init(&t->t_linger, TIMER_TCP_LINGER);
+    timer_init(&t->pace.timer, TIMER_TCP_PACE);
 }
 
 static void set_in(struct stack *st, struct timer *timer, uint64_t ns) {
@@ -28,6 +30,7 @@ static void stop_all(struct stack *st, struct tcb *t) {
     timer_stop(&st->timers, &t->t_delack);
     timer_stop(&st->timers, &t->t_keepalive);
     timer_stop(&st->timers, &t->t_linger);
+    timer_stop(&st->timers, &t->pace.timer);
 }
 
 /* ---- how long ---- */
@@ -155,7 +158,7 @@ void tcp_on_output_done(struct stack *st, struct tcb *t, bool fresh) {
     if (fresh && t->rtx_kind != RTX_REORDER)
         (void)arm_probe(st, t, rto_left_ns(st, t));
     bool waits = tcb_unsent(t) > 0 || (t->snd.fin_queued && !tcb_fin_sent(t));
-    if (!waits || tcb_outstanding(t) > 0 || t->nomem) {
+    if (!waits || tcb_outstanding(t) > 0 || t->nomem || timer_is_set(&t->pace.timer)) {
         timer_stop(&st->timers, &t->t_persist);
         return;
     }
@@ -297,6 +300,7 @@ static bool probes_are_hopeless(struct stack *st, const struct tcb *t) {
 static void persist_timeout(struct stack *st, struct tcb *t) {
     if (t->snd.wnd > 0) { /* held back by cork or SWS avoidance */
         t->snd.override = true;
+        t->snd.more = t->snd.hold = false; /* what was to come has not */
         tcp_output(st, t);
         t->snd.override = false;
         return;
@@ -379,6 +383,11 @@ bool tcp_timer(struct stack *st, struct timer *timer) {
         t = owner(timer, offsetof(struct tcb, t_keepalive));
         stack_dirty(st, t);
         keepalive_timeout(st, t);
+        break;
+    case TIMER_TCP_PACE:
+        t = owner(timer, offsetof(struct tcb, pace.timer));
+        stack_dirty(st, t);
+        tcp_output(st, t);
         break;
     case TIMER_TCP_LINGER:
         t = owner(timer, offsetof(struct tcb, t_linger));

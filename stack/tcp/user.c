@@ -20,6 +20,7 @@ void tcb_start(struct stack *st, struct tcb *t) {
     t->snd.iss = t->snd.una = t->snd.small_end = iss;
     t->snd.nxt = t->snd.buf_seq = seq_add(iss, 1);
     rtt_init(t);
+    pace_init(t);
     loss_init(t);
     sent_init(t);
 }
@@ -33,6 +34,7 @@ void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
     rack_init(st, t);
     t->snd.last_ack_ns = t->rcv.last_ns = t->rcv.grow_start_ns = st->now_ns;
     cc_init(st, t);
+    pace_update(st, t);
     if (t->loss.total_retrans >
         1) /* RFC 5681 §3.1: the SYN was lost; once may be chance (RFC 6928) */
         t->cc.cwnd_bytes = t->snd.mss;
@@ -240,7 +242,7 @@ ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int n
         buf->len += in_tail;
     }
     stream_join(&st->chunks, buf, &fresh);
-    t->snd.more = (flags & MSG_MORE) && taken == len;
+    t->snd.more = t->snd.hold = (flags & MSG_MORE) && taken == len;
     if ((flags & MSG_OOB) && taken > 0)
         urgent_on_send(t);
     if (marked && taken > 0)
@@ -307,10 +309,19 @@ void tcp_opts_changed(struct stack *st, struct tcb *t) {
         opts_update_mss(st, t);
         cc_on_opts(st, t);
         tcp_on_opts(st, t);
-        /* As Linux: setting TCP_NODELAY, or taking TCP_CORK off, pushes what waits. */
-        t->snd.override = !t->opts.cork && (t->opts.nodelay || !t->snd.more);
+        pace_update(st, t);
         tcp_output(st, t);
-        t->snd.override = false;
     }
+    tcb_leave(st, t);
+}
+
+void tcp_push(struct stack *st, struct tcb *t) {
+    if (!tcb_is_synchronized(t))
+        return;
+    stack_dirty(st, t);
+    t->snd.hold = false;
+    t->snd.override = t->opts.nodelay;
+    tcp_output(st, t);
+    t->snd.override = false;
     tcb_leave(st, t);
 }

@@ -191,3 +191,38 @@ Test(loss, ack_division_does_not_open_the_window_faster) {
     cr_assert_leq(t_skip(), 2, "1,000 bytes in 20 ACKs are still one segment (RFC 3465)");
     t_skip();
 }
+
+Test(loss, rfc3042_without_sack_a_duplicate_stands_for_a_segment_and_counts_once) {
+    t_established("mss 1000", 65535);
+    t_send(20000);
+    cr_assert_eq(t_skip(), 10);
+    in(". 1:1(0) ack 1 win 65535");
+    out(". 10001:11001(1000) ack 1");
+    in(". 1:1(0) ack 1 win 65535");
+    out(". 11001:12001(1000) ack 1");
+    /* It was reordering: the two segments that the duplicates stood for are acknowledged now. One
+     * of the 3,000 bytes' thirds is news (the hole): cwnd is 11, and 9 are in flight. */
+    in(". 1:1(0) ack 3001 win 65535");
+    cr_assert_eq(t_skip(), 2);
+    in(". 1:1(0) ack 14001 win 65535");
+    t_skip();
+    in(". 1:1(0) ack 20001 win 65535");
+}
+
+Test(loss, rfc2018_an_ack_that_was_overtaken_still_tells_of_holes) {
+    t_rtt_ms = 10;
+    t_established("mss 1000,nop,nop,sackOK", 65535);
+    t_send(20000);
+    cr_assert_eq(t_skip(), 10);
+    after(10);
+    in(". 1:1(0) ack 1 win 65535 <nop,nop,sack 1001:4001>");
+    out(". 1:1001(1000) ack 1");
+    t_skip();
+    after(10);
+    in(". 1:1(0) ack 5001 win 65535");
+    t_skip();
+    in(". 1:1(0) ack 4001 win 65535 <nop,nop,sack 7001:10001>"); /* sent before the last one */
+    cr_assert_gt(t_skip(), 0, "what has arrived makes room");
+    in(". 1:1(0) ack 20001 win 65535");
+    t_skip();
+}
