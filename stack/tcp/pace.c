@@ -31,8 +31,9 @@ void pace_update(struct stack *st, struct tcb *t) {
     bool steep = t->cc.cwnd_bytes < t->cc.ssthresh_bytes / 2;
     uint32_t window = u32_max(t->cc.cwnd_bytes, tcb_outstanding(t));
     uint64_t percent = steep ? cfg->pacing_ss_ratio : cfg->pacing_ca_ratio;
-    unsigned __int128 rate = (unsigned __int128)window * percent * (S_NS / 100) / t->rtt.srtt_ns;
-    pace_set_rate(t, rate < PACE_NO_LIMIT ? (uint64_t)rate : PACE_NO_LIMIT);
+    uint64_t bytes = window * percent, per_s = S_NS / 100;
+    bool fits = bytes <= UINT64_MAX / per_s;
+    pace_set_rate(t, fits ? bytes * per_s / t->rtt.srtt_ns : bytes / t->rtt.srtt_ns * per_s);
 }
 
 static bool is_paced(const struct tcb *t) {
@@ -54,7 +55,7 @@ void pace_on_sent(struct stack *st, struct tcb *t, uint32_t bytes) {
         return;
     uint64_t due = t->pace.next_ns, gap = 0;
     if (t->pace.rate > 0)
-        gap = (uint64_t)((unsigned __int128)bytes * S_NS / t->pace.rate);
+        gap = bytes * S_NS / t->pace.rate;
     uint64_t late = due != 0 && st->now_ns > due ? st->now_ns - due : 0;
     gap -= late < gap / 2 ? late : gap / 2;
     t->pace.next_ns = (st->now_ns > due ? st->now_ns : due) + gap;
