@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "stack/wire/eth.h"
+#include "stack/wire/ip4.h"
 
-#define MILLION 1000000u
+#define MILLION  1000000u
+#define ECN_BITS 3u
 
 bool impair_dir_init(struct impair_dir *d, const struct impair *cfg, void *mem, size_t size) {
     uint8_t seed[16] = "shimstack impair"; /* makes the key differ from others of this seed */
@@ -49,8 +51,22 @@ static uint64_t tx_time_ns(const struct impair_dir *d, uint64_t bytes) {
     return (uint64_t)((unsigned __int128)bytes * 8 * 1000000000u / d->cfg.rate_bps);
 }
 
+/* Congestion experienced (RFC 3168 §5): an IPv4 packet whose sender does ECN says so from here. */
+static void mark(struct impair_dir *d, uint8_t *frame, uint32_t len) {
+    struct eth_hdr eth;
+    struct ip4_hdr ip;
+    if (eth_parse(frame, len, &eth) < 0 || eth.type != ETH_IPV4 ||
+        ip4_parse(frame + ETH_HDR_LEN, len - ETH_HDR_LEN, &ip) < 0 || (ip.tos & ECN_BITS) == 0 ||
+        ip.hdr_len != IP4_HDR_LEN)
+        return;
+    ip.tos |= ECN_BITS;
+    ip4_build(frame + ETH_HDR_LEN, &ip);
+    d->stats.marked++;
+}
+
 /* When the frame has left the bottleneck; false when its queue is full. */
-static bool pass_bottleneck(struct impair_dir *d, uint32_t len, uint64_t now, uint64_t *left_ns) {
+static bool pass_bottleneck(struct impair_dir *d, uint8_t *frame, uint32_t len, uint64_t now,
+                            uint64_t *left_ns) {
     *left_ns = now;
     if (d->cfg.rate_bps == 0)
         return true;
@@ -58,6 +74,8 @@ static bool pass_bottleneck(struct impair_dir *d, uint32_t len, uint64_t now, ui
     /* The frame being sent right now does not count: an idle bottleneck takes any frame. */
     if (wait > 0 && wait + tx_time_ns(d, len) > tx_time_ns(d, d->cfg.queue_bytes))
         return false;
+    if (d->cfg.mark_bytes != 0 && wait > tx_time_ns(d, d->cfg.mark_bytes))
+        mark(d, frame, len);
     d->busy_until_ns = now + wait + tx_time_ns(d, len);
     *left_ns = d->busy_until_ns;
     return true;
@@ -99,7 +117,7 @@ void impair_dir_put(struct impair_dir *d, uint8_t *frame, uint32_t len, uint16_t
     uint64_t left_ns;
 
     d->stats.frames++;
-    if (!pass_bottleneck(d, len, now_ns, &left_ns)) {
+    if (!pass_bottleneck(d, frame, len, now_ns, &left_ns)) {
         d->stats.queue_drops++;
         return;
     }

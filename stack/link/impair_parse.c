@@ -22,7 +22,20 @@ static const struct unit size_units[] = {{"B", 1},        {"KB", 1024},     {"Ki
                                          {"MB", 1048576}, {"MiB", 1048576}, {NULL, 0}};
 static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
 
-enum word { LOSS, BURST, DUP, REORDER, CORRUPT, DELAY, JITTER, REORDER_BY, RATE, QUEUE, SEED };
+enum word {
+    LOSS,
+    BURST,
+    DUP,
+    REORDER,
+    CORRUPT,
+    DELAY,
+    JITTER,
+    REORDER_BY,
+    RATE,
+    QUEUE,
+    MARK,
+    SEED
+};
 static const struct {
     const char *name;
     const struct unit *units;
@@ -43,6 +56,8 @@ static const struct {
                     "reorder-by: a time up to 60s, such as 5ms"},
     [RATE] = {"rate", rate_units, RATE_MAX, "rate: bits a second, such as 10Mbit or 1Gbit"},
     [QUEUE] = {"queue", size_units, 1u << 30, "queue: bytes up to 1024MB, such as 64KB"},
+    [MARK] = {"mark", size_units, 1u << 30,
+              "mark: the queue's bytes from which on ECN marks, such as 30KB"},
     [SEED] = {"seed", no_units, UINT64_MAX / SCALE, "seed: a whole number"},
 };
 #define NWORDS (sizeof(words) / sizeof(words[0]))
@@ -119,6 +134,9 @@ static void store(enum word w, uint64_t v, struct impair *out) {
     case QUEUE:
         out->queue_bytes = (uint32_t)v;
         break;
+    case MARK:
+        out->mark_bytes = (uint32_t)v;
+        break;
     case SEED:
         out->seed = v;
         break;
@@ -137,8 +155,7 @@ const char *impair_parse(const char *text, struct impair *out) {
             i++;
         if (i == NWORDS)
             return "impairment: the words are loss, burst, dup, reorder, reorder-by, corrupt, "
-                   "delay, "
-                   "jitter, rate, queue, seed";
+                   "delay, jitter, rate, queue, mark, seed";
         uint64_t v;
         if (!parse_value(eq + 1, end, words[i].units, words[i].max, &v))
             return words[i].mistake;

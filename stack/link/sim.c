@@ -170,6 +170,11 @@ struct link *sim_wire_end(struct sim_wire *w, int end) {
     return &w->end[end].link;
 }
 
+uint64_t sim_wire_backlog_ns(const struct sim_wire *w, int end, uint64_t now_ns) {
+    uint64_t busy = w->dir[end].busy_until_ns;
+    return busy > now_ns ? busy - now_ns : 0;
+}
+
 void sim_wire_stats(const struct sim_wire *w, int end, struct sim_stats *out) {
     *out = w->dir[end].stats;
 }

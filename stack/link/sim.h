@@ -16,18 +16,21 @@ struct impair {
     uint64_t reorder_ns; /* how much later a reordered frame comes */
     uint64_t rate_bps;   /* bottleneck; 0: none */
     uint32_t queue_bytes; /* of the bottleneck, drop-tail; 0: 256 KiB */
+    uint32_t mark_bytes;  /* a longer queue marks what does ECN (CE, RFC 3168); 0: never */
     uint64_t seed;
 };
 
 struct sim_wire;
 
 struct sim_stats {
-    uint64_t frames, lost, dupped, reordered, corrupted, queue_drops;
+    uint64_t frames, lost, dupped, reordered, corrupted, queue_drops, marked;
 };
 
 /* A wire with two ends, 0 and 1. impair[i] acts on what end i sends. caps: of both ends. */
 struct sim_wire *sim_wire_new(const struct impair impair[2], const struct link_caps *caps);
 struct link *sim_wire_end(struct sim_wire *w, int end);
+/* How long what waits now at the bottleneck behind end `end` will take. */
+uint64_t sim_wire_backlog_ns(const struct sim_wire *w, int end, uint64_t now_ns);
 void sim_wire_stats(const struct sim_wire *w, int end, struct sim_stats *out);
 void sim_wire_free(struct sim_wire *w);
 

@@ -3,6 +3,8 @@
 #include <linux/tcp.h>
 #include <stdio.h>
 
+#include <linux/inet_diag.h>
+
 #include "stack/sock/sock_internal.h"
 
 #define MAXSEG_MIN  88 /* TCP_MIN_MSS */
@@ -127,7 +129,10 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
     case TCP_REPAIR_WINDOW:
     case TCP_ZEROCOPY_RECEIVE: /* there is no mapping of a socket to receive into */
         return -EINVAL;
-    case TCP_CC_INFO: /* the present one tells nothing of itself */
+    case TCP_CC_INFO: {
+        union tcp_cc_info info = {0};
+        return opt_put(val, len, &info, tcp_get_cc_info(so->tcb, &info));
+    }
     case TCP_ULP:
         *len = 0; /* none in use, as Linux says it */
         return 0;

@@ -4,6 +4,8 @@
 static const struct cc_ops *const table[CC_N] = {
     [CC_CUBIC] = &cc_cubic,
     [CC_RENO] = &cc_reno,
+    [CC_BBR] = &cc_bbr,
+    [CC_DCTCP] = &cc_dctcp,
 };
 
 const struct cc_ops *cc_get(uint8_t id) {
@@ -32,8 +34,12 @@ static uint8_t wanted(const struct stack *st, const struct tcb *t) {
     return t->opts.cc != CC_STACK_DEFAULT ? t->opts.cc : st->tcp->cfg.cc;
 }
 
-void cc_init(struct stack *st, struct tcb *t) {
+void cc_choose(struct stack *st, struct tcb *t) {
     t->cc.id = wanted(st, t);
+}
+
+void cc_init(struct stack *st, struct tcb *t) {
+    cc_choose(st, t);
     t->cc.cwnd_bytes = cc_initial_window(t);
     t->cc.ssthresh_bytes = UINT32_MAX / 2; /* RFC 5681 §3.1: arbitrarily high */
     t->cc.usage_end = t->snd.nxt;
@@ -80,6 +86,8 @@ void cc_on_recovery(struct tcb *t, uint32_t flight) {
 }
 
 void cc_on_recovery_end(struct tcb *t) {
+    if (cc_get(t->cc.id)->control != NULL)
+        return;
     t->cc.cwnd_bytes = t->cc.ssthresh_bytes; /* RFC 9937 §5 */
     t->cc.acked_bytes = 0;
 }
@@ -89,11 +97,37 @@ void cc_on_rto(struct tcb *t, uint32_t flight) {
     t->cc.acked_bytes = 0;
 }
 
-void cc_undo(struct tcb *t, uint32_t cwnd_bytes, uint32_t ssthresh_bytes) {
+void cc_on_lost(struct stack *st, struct tcb *t, const struct sent *r) {
+    if (cc_get(t->cc.id)->on_lost != NULL)
+        cc_get(t->cc.id)->on_lost(st, t, r);
+}
+
+void cc_watch(struct stack *st, struct tcb *t, const struct rate_sample *rs) {
+    if (cc_get(t->cc.id)->watch != NULL)
+        cc_get(t->cc.id)->watch(st, t, rs);
+}
+
+bool cc_control(struct stack *st, struct tcb *t, const struct rate_sample *rs) {
+    if (cc_get(t->cc.id)->control == NULL)
+        return false;
+    cc_get(t->cc.id)->control(st, t, rs);
+    return true;
+}
+
+bool cc_needs_ecn(const struct stack *st, const struct tcb *t) {
+    return cc_get(wanted(st, t))->needs_ecn;
+}
+
+size_t tcp_get_cc_info(const struct tcb *t, union tcp_cc_info *out) {
+    uint8_t id = t->cc.id;
+    return id != CC_STACK_DEFAULT && cc_get(id)->info != NULL ? cc_get(id)->info(t, out) : 0;
+}
+
+void cc_undo(struct stack *st, struct tcb *t, uint32_t cwnd_bytes, uint32_t ssthresh_bytes) {
     t->cc.cwnd_bytes = u32_max(t->cc.cwnd_bytes, cwnd_bytes);
     t->cc.ssthresh_bytes = u32_max(t->cc.ssthresh_bytes, ssthresh_bytes);
     if (cc_get(t->cc.id)->undo != NULL)
-        cc_get(t->cc.id)->undo(t);
+        cc_get(t->cc.id)->undo(st, t);
 }
 
 /* Halved for every RTO of silence, as in Linux, down to the restart window (RFC 5681 §4.1). */
@@ -101,7 +135,8 @@ void cc_on_idle(struct stack *st, struct tcb *t, uint64_t idle_ns) {
     uint32_t rw = u32_min(cc_initial_window(t), t->cc.cwnd_bytes);
     if (cc_get(t->cc.id)->on_restart != NULL)
         cc_get(t->cc.id)->on_restart(st, t, idle_ns);
-    if (idle_ns <= t->rtt.rto_ns || !st->tcp->cfg.slow_start_after_idle)
+    if (idle_ns <= t->rtt.rto_ns || cc_get(t->cc.id)->control != NULL ||
+        !st->tcp->cfg.slow_start_after_idle)
         return;
     t->cc.ssthresh_bytes = u32_max(t->cc.ssthresh_bytes, t->cc.cwnd_bytes / 4 * 3);
     for (; idle_ns > t->rtt.rto_ns && t->cc.cwnd_bytes > rw; idle_ns -= t->rtt.rto_ns)

@@ -96,7 +96,8 @@ static uint32_t cubic_ssthresh(struct tcb *t, uint32_t flight) {
     return u32_max((uint32_t)((uint64_t)cwnd * BETA_PERMILLE / 1000), 2 * t->snd.mss);
 }
 
-static void cubic_undo(struct tcb *t) {
+static void cubic_undo(struct stack *st, struct tcb *t) {
+    (void)st;
     struct cubic *c = cubic_of(t);
     c->w_max = c->before.w_max;
     c->epoch_ns = c->before.epoch_ns;

@@ -25,6 +25,8 @@ struct ecn {
 
 /* Flags for a SYN or SYN-ACK. */
 uint16_t ecn_syn_flags(struct stack *st, struct tcb *t);
+/* … and the IP header's bits for it. */
+uint8_t ecn_syn_mark(const struct stack *st, const struct tcb *t);
 /* The peer's SYN, or SYN-ACK. */
 void ecn_on_syn(struct stack *st, struct tcb *t, const struct seg *s);
 /* What goes with a segment: header flags, and the IP header's bits in *ip. fresh: new data. */

@@ -110,7 +110,7 @@ static bool try_undo_recovery(struct stack *st, struct tcb *t, const struct ack_
         st->ctr.TcpExtTCPLossUndo++;
     else
         st->ctr.TcpExtTCPFullUndo++;
-    undo_do(t, false);
+    undo_do(st, t, false);
     return true;
 }
 
@@ -122,7 +122,7 @@ static bool try_undo_timeout(struct stack *st, struct tcb *t, const struct ack_n
     st->ctr.TcpExtTCPLossUndo++;
     if (spurious)
         st->ctr.TcpExtTCPSpuriousRTOs++;
-    undo_do(t, true);
+    undo_do(st, t, true);
     t->loss.backoff = 0;
     t->loss.frto = false;
     settle(t);
@@ -135,7 +135,7 @@ static void try_undo_dsack(struct stack *st, struct tcb *t) {
         return;
     st->ctr.TcpExtTCPDSACKUndo++;
     bool recovering = t->loss.state == LOSS_RECOVERY;
-    undo_do(t, recovering);
+    undo_do(st, t, recovering);
     if (recovering)
         settle(t);
 }
@@ -146,7 +146,7 @@ static bool try_undo_partial(struct stack *st, struct tcb *t, const struct ack_n
     if (!t->undo.possible || !undo_is_delayed(t, n) || t->sent.rtx_bytes > 0)
         return false;
     st->ctr.TcpExtTCPPartialUndo++;
-    undo_do(t, true);
+    undo_do(st, t, true);
     settle(t);
     return true;
 }
@@ -252,6 +252,8 @@ static void count_duplicate(struct stack *st, struct tcb *t, struct ack_news *n)
 }
 
 static void move_cwnd(struct stack *st, struct tcb *t, const struct ack_news *n) {
+    if (cc_control(st, t, &n->rs))
+        return;
     if (reduces(t))
         prr_on_ack(t, n->rs.acked_sacked, n->acked > 0 && n->rs.losses == 0);
     else if (n->acked > 0 || (t->rack.reordering_seen && n->sacked > 0))
@@ -262,6 +264,8 @@ void loss_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
     uint64_t lost = t->rate.lost;
     if (n->acked > 0)
         t->loss.backoff = 0;
+    n->rs.is_marked = n->congested;
+    cc_watch(st, t, &n->rs);
     undo_on_dsack(t, n, n->prior_una);
     rack_on_ack(st, t, n);
     if (tlp_on_ack(t, n))
@@ -291,6 +295,7 @@ void loss_on_timeout(struct stack *st, struct tcb *t) {
     bool fresh = t->loss.state < LOSS_RECOVERY, first = fresh || t->loss.backoff == 0;
     struct sent *r, *head = sent_first(t);
     st->ctr.TcpExtTCPTimeouts++;
+    t->loss.state = LOSS_RTO;
     if (first) {
         undo_begin(t);
         cc_on_rto(t, tcb_outstanding(t));
@@ -307,7 +312,6 @@ void loss_on_timeout(struct stack *st, struct tcb *t) {
         if (!(r->flags & SENT_SACKED) && !spared)
             sent_mark_lost(st, t, r);
     }
-    t->loss.state = LOSS_RTO;
     t->loss.dup_acks = 0;
     t->loss.recover = t->snd.nxt;
     t->loss.frto = st->tcp->cfg.frto != 0 && (fresh || t->loss.backoff > 0);
@@ -329,7 +333,7 @@ void loss_on_reorder_timeout(struct stack *st, struct tcb *t) {
         return;
     if (t->loss.state < LOSS_RECOVERY)
         enter_recovery(st, t, &none);
-    if (reduces(t))
+    if (!cc_control(st, t, &none.rs) && reduces(t))
         prr_on_ack(t, t->snd.mss, false); /* as Linux: else nothing would be let go */
 }
 

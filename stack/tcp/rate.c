@@ -25,7 +25,6 @@ void rate_on_delivered(struct stack *st, struct tcb *t, const struct sent *r, ui
         return;
     rs->prior = r->rate;
     rs->prior_sent_ns = r->sent_ns;
-    rs->is_retrans = r->flags & SENT_EVER_RTX;
     t->rate.first_sent_ns = r->sent_ns;
 }
 

@@ -43,7 +43,8 @@ struct rate_sample {
     uint32_t prior_in_flight; /* pipe before this ACK */
     uint32_t acked_sacked;    /* newly delivered by this ACK */
     uint32_t losses;          /* newly marked lost at this ACK */
-    bool is_app_limited, is_retrans;
+    bool is_app_limited;
+    bool is_marked; /* ECN: the ACK tells of congestion */
 };
 
 /* `r` has just been sent (again); `pipe` was in flight before it. */

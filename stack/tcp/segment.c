@@ -117,5 +117,5 @@ int segment_send_syn(struct stack *st, struct tcb *t) {
         t->rcv.acked = t->rcv.nxt;
     }
     h.flags |= ecn_syn_flags(st, t);
-    return pass_down(st, t, p, &h, 0);
+    return pass_down(st, t, p, &h, ecn_syn_mark(st, t));
 }

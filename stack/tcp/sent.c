@@ -1,5 +1,6 @@
 #include "stack/tcp/sent.h"
 
+#include "stack/tcp/cc.h"
 #include "stack/tcp/tcb.h"
 
 static int compare(const struct sent *a, const struct sent *b) {
@@ -198,6 +199,7 @@ void sent_mark_lost(struct stack *st, struct tcb *t, struct sent *r) {
         t->rate.lost += sent_len(r);
     set_flags(t, r, (uint8_t)((r->flags & ~SENT_RTX) | SENT_LOST));
     t->sent.rtx_hint = seq_min(t->sent.rtx_hint, r->lo);
+    cc_on_lost(st, t, r);
 }
 
 void sent_mark_resent(struct stack *st, struct tcb *t, struct sent *r) {

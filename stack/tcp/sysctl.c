@@ -32,8 +32,8 @@ struct desc {
     { n, w, SYSCTL_MEM, AT(def), AT(most), 1, INT_MAX, 0 }
 
 static const struct desc table[] = {
-    {"net.ipv4.tcp_congestion_control", "for new connections: cubic, reno", SYSCTL_CC, AT(cc), 0, 0,
-     0, 0},
+    {"net.ipv4.tcp_congestion_control", "for new connections: cubic, reno, bbr, dctcp", SYSCTL_CC,
+     AT(cc), 0, 0, 0, 0},
     BOOL("net.ipv4.tcp_sack", sack, "offer and take SACK"),
     BOOL("net.ipv4.tcp_dsack", dsack, "report duplicates by SACK (RFC 2883)"),
     BOOL("net.ipv4.tcp_timestamps", timestamps,

@@ -35,7 +35,9 @@
 #include "stack/net/errq.h"
 #include "stack/net/flow.h"
 #include "stack/tcp/account.h"
+#include "stack/tcp/bbr.h"
 #include "stack/tcp/cubic.h"
+#include "stack/tcp/dctcp.h"
 #include "stack/tcp/ecn.h"
 #include "stack/tcp/loss.h"
 #include "stack/tcp/marks.h"
@@ -225,6 +227,8 @@ struct tcb {
         seq_t usage_end;
         union { /* of the algorithm `id` only */
             struct cubic cubic;
+            struct bbr bbr;
+            struct dctcp dctcp;
         } u;
     } cc;
 

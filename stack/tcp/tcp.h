@@ -26,7 +26,7 @@ enum tcp_state { /* Linux's numbers, as TCP_INFO shows them */
 };
 
 /* Per stack; each has the name and the default of the Linux sysctl in the comment. */
-enum cc_id { CC_STACK_DEFAULT, CC_CUBIC, CC_RENO, CC_N };
+enum cc_id { CC_STACK_DEFAULT, CC_CUBIC, CC_RENO, CC_BBR, CC_DCTCP, CC_N };
 
 struct tcp_config {
     uint32_t max_conns;      /* tcbs, listeners included */
@@ -189,6 +189,9 @@ struct tcp_info; /* <linux/tcp.h> */
 void tcp_get_info(struct stack *st, const struct tcb *t, struct tcp_info *out);
 void tcp_get_info_full(struct stack *st, const struct tcb *t, struct tcp_info_full *out);
 uint32_t tcp_get_mss(const struct tcb *t);
+/* TCP_CC_INFO (<linux/inet_diag.h>): bytes filled; 0: the algorithm tells nothing of itself. */
+union tcp_cc_info;
+size_t tcp_get_cc_info(const struct tcb *t, union tcp_cc_info *out);
 /* All tcbs that nobody has closed or that TCP still works for: keeper asks before it leaves.
  * TIME-WAIT counts as *timewait only. */
 void tcp_count(struct stack *st, uint32_t *live, uint32_t *timewait);

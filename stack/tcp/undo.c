@@ -41,10 +41,10 @@ bool undo_may(const struct tcb *t, const struct ack_news *n) {
     return t->undo.possible && (undo_all_duplicate(t) || undo_is_delayed(t, n));
 }
 
-void undo_do(struct tcb *t, bool unmark) {
+void undo_do(struct stack *st, struct tcb *t, bool unmark) {
     if (unmark)
         sent_unmark_lost(t);
-    cc_undo(t, t->undo.cwnd_bytes, t->undo.ssthresh_bytes);
+    cc_undo(st, t, t->undo.cwnd_bytes, t->undo.ssthresh_bytes);
     t->undo.possible = false;
     t->rack.advanced = true; /* look at the records again */
 }

@@ -33,6 +33,6 @@ bool undo_is_delayed(const struct tcb *t, const struct ack_news *n);
 bool undo_all_duplicate(const struct tcb *t);
 bool undo_may(const struct tcb *t, const struct ack_news *n);
 /* Windows as before; with `unmark`, nothing counts as lost any more. */
-void undo_do(struct tcb *t, bool unmark);
+void undo_do(struct stack *st, struct tcb *t, bool unmark);
 
 #endif

@@ -20,6 +20,7 @@ void tcb_start(struct stack *st, struct tcb *t) {
     t->snd.iss = t->snd.una = t->snd.small_end = iss;
     t->snd.nxt = t->snd.buf_seq = seq_add(iss, 1);
     rtt_init(t);
+    cc_choose(st, t);
     pace_init(t);
     loss_init(t);
     sent_init(t);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stack/tcp/ecn.h"
 #include "tests/sim/app.h"
 
 #define MAX_CONNS     3
@@ -82,6 +83,8 @@ static void pick_impairment(struct scenario *s, struct impair *im) {
     if (one_in(s, 3)) {
         im->rate_bps = pick(s, 1000, 200000) * 1000ull;
         im->queue_bytes = pick_queue(s);
+        if (one_in(s, 4))
+            im->mark_bytes = im->queue_bytes / 3 + 1;
     }
     if (s->idles) {
         im->loss_ppm %= IDLE_WIRE_PPM;
@@ -114,6 +117,8 @@ static void pick_hosts(struct scenario *s) {
         tcp->sack = false;
     if (one_in(s, 4))
         tcp->window_scaling = false;
+    tcp->cc = (uint8_t)pick(s, CC_STACK_DEFAULT + 1, CC_N - 1);
+    tcp->ecn = (uint32_t)pick(s, ECN_OFF, ECN_IF_ASKED);
     if (one_in(s, 8))
         s->repair_ppm = pick(s, 100, 50000);
     /* Data should arrive even through the worst of these wires, a closed socket's too. */
@@ -182,10 +187,12 @@ static void pick_connection(struct scenario *s, int i) {
 
 static void print_meaning(const struct scenario *s) {
     char line[300];
-    printf("seed %" PRIu64 ":%s mtu %u gso %u csum %d ts %d sack %d ws %d repair %u\n", s->seed,
-           s->idles ? " idles," : "", s->cfg.caps.mtu, s->cfg.caps.gso_max, s->cfg.caps.tx_csum,
-           s->cfg.stack.tcp.timestamps, s->cfg.stack.tcp.sack, s->cfg.stack.tcp.window_scaling,
-           s->repair_ppm);
+    printf("seed %" PRIu64 ":%s mtu %u gso %u csum %d ts %d sack %d ws %d cc %s ecn %u "
+           "repair %u\n",
+           s->seed, s->idles ? " idles," : "", s->cfg.caps.mtu, s->cfg.caps.gso_max,
+           s->cfg.caps.tx_csum, s->cfg.stack.tcp.timestamps, s->cfg.stack.tcp.sack,
+           s->cfg.stack.tcp.window_scaling, tcp_cc_name(NULL, s->cfg.stack.tcp.cc),
+           s->cfg.stack.tcp.ecn, s->repair_ppm);
     for (int i = 0; i < 2; i++) {
         const struct impair *im = &s->cfg.impair[i];
         printf("  wire %d: loss %u burst %u dup %u reorder %u/%.1fms corrupt %u delay %.1fms "

@@ -245,7 +245,7 @@ static struct impair parsed(const char *text) {
 Test(impair_parse, every_word) {
     struct impair i =
         parsed("loss=1%,reorder=0.5%,delay=10ms,dup=250ppm,corrupt=0.0001%,jitter=1.5ms,"
-               "rate=10Mbit,queue=64KB,seed=7,reorder-by=3us,burst=4");
+               "rate=10Mbit,queue=64KB,seed=7,reorder-by=3us,burst=4,mark=30KB");
     cr_assert_eq(i.loss_ppm, 10000);
     cr_assert_eq(i.reorder_ppm, 5000);
     cr_assert_eq(i.dup_ppm, 250);
@@ -256,6 +256,7 @@ Test(impair_parse, every_word) {
     cr_assert_eq(i.burst, 4);
     cr_assert_eq(i.rate_bps, 10000000);
     cr_assert_eq(i.queue_bytes, 65536);
+    cr_assert_eq(i.mark_bytes, 30 << 10);
     cr_assert_eq(i.seed, 7);
 }
 

@@ -82,7 +82,7 @@ Test(tcp_cc_cubic, an_undone_loss_leaves_the_curve_as_it_was) {
     round_trip(&t);
     struct cubic before = t.cc.u.cubic;
     cc_on_recovery(&t, 0);
-    cc_undo(&t, 100 * TU_MSS, 100 * TU_MSS);
+    cc_undo(&st, &t, 100 * TU_MSS, 100 * TU_MSS);
     cr_assert_eq(t.cc.u.cubic.w_max, before.w_max);
     cr_assert_eq(t.cc.u.cubic.epoch_ns, before.epoch_ns);
 }
