@@ -16,7 +16,8 @@ declare -A may=(
     [sock]="base wire net tcp sock"
     [top]="base wire net tcp sock link" # stack/*.c, stack/*.h
 )
-core_headers=" assert.h bsd/sys/tree.h errno.h limits.h linux/errqueue.h linux/net_tstamp.h linux/sockios.h linux/tcp.h
+core_headers=" assert.h bsd/sys/tree.h errno.h limits.h linux/errqueue.h linux/inet_diag.h linux/net_tstamp.h
+ linux/sockios.h linux/tcp.h
  netinet/in.h netinet/tcp.h
  poll.h sanitizer/asan_interface.h signal.h
  stdarg.h stdbool.h stddef.h stdint.h stdio.h string.h sys/epoll.h sys/ioctl.h sys/queue.h
