@@ -1,6 +1,7 @@
 /* goodput serve PORT               receives, tells the sender after the time it asks for, for ever
  * goodput ADDR PORT SECONDS        sends all the time; prints Mbit/s of what the other had received
- *                                  in order in that time, the first round trips included
+ *                                  in order in that time, the first round trips included, and
+ *                                  the mean smoothed round-trip time in ms
  *
  * Unlike bulk it doesn't wait for what lies in buffers, which on a bad path may take minutes. */
 #include <errno.h>
@@ -43,6 +44,26 @@ static _Noreturn void serve(const char *port) {
     }
 }
 
+/* The smoothed round-trip time, looked at every so often. */
+#define RTT_EVERY_NS 20000000u
+struct rtt_mean {
+    double sum_us;
+    unsigned n;
+    uint64_t last_ns;
+};
+
+static void rtt_sample(struct rtt_mean *m, int s) {
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    uint64_t now = bench_now_ns();
+    if (now - m->last_ns < RTT_EVERY_NS ||
+        getsockopt(s, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return;
+    m->last_ns = now;
+    m->sum_us += info.tcpi_rtt;
+    m->n++;
+}
+
 static void measure(const char *addr, const char *port, const char *seconds) {
     struct sockaddr_in sin = bench_addr(addr, port);
     int s = bench_connect(&sin);
@@ -50,13 +71,17 @@ static void measure(const char *addr, const char *port, const char *seconds) {
     uint64_t until = bench_now_ns() + 4 * length_ns + 10000000000u;
     if (send(s, &length_ns, sizeof(length_ns), 0) != (ssize_t)sizeof(length_ns))
         bench_fail("send");
+    struct rtt_mean rtt = {0};
     int ready;
-    while ((ready = wait_for(s, POLLIN | POLLOUT, until)) != 0 && !(ready & POLLIN))
+    while ((ready = wait_for(s, POLLIN | POLLOUT, until)) != 0 && !(ready & POLLIN)) {
+        rtt_sample(&rtt, s);
         if (send(s, buffer, sizeof(buffer), MSG_DONTWAIT) < 0 && errno != EAGAIN)
             bench_fail("send");
+    }
     if (ready == 0 || recv(s, &arrived, sizeof(arrived), MSG_WAITALL) != (ssize_t)sizeof(arrived))
         bench_fail("recv");
-    printf("%.3f\n", (double)arrived * 8000 / (double)length_ns);
+    printf("%.3f %.2f\n", (double)arrived * 8000 / (double)length_ns,
+           rtt.n > 0 ? rtt.sum_us / rtt.n / 1000 : 0.0);
 }
 
 int main(int argc, char **argv) {

@@ -4,23 +4,20 @@
 #
 #   bench/goodput.sh [--repeats N] [--seconds N] [--loss "0.1 1 3 10"] [--rtt "1 20 100"]
 #
-# Theory of operation. Between the two hosts stands a third namespace, in which bench/relay takes
-# every frame from one veth and hands it out at the other one, late or not at all: the same program
-# with the same seed for both stacks. The hosts' offloads are off, so that a frame is a segment. A
-# figure is what the receiver had in order after so many seconds, the median of the repeats, each
-# with a seed of its own.
-# shellcheck disable=SC2015,SC2317  # "a && b || die" is meant; functions are called by name
+# A figure is what the receiver had in order after so many seconds, the median of the repeats, each
+# with a seed of its own. The wire: bench/relay.sh.
 set -u
 
 BENCH=bench/goodput.sh
 LABNAME=gput$$
 # shellcheck source=bench/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=bench/relay.sh
+. "$(dirname "${BASH_SOURCE[0]}")/relay.sh"
 REPEATS=3
 SECONDS_EACH=10
 LOSSES="0.1 1 3 10"
 RTTS="1 20 100"
-RELAY_PID=
 
 while [ $# -gt 0 ]; do
     case $1 in
@@ -34,45 +31,6 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ "$(id -u)" = 0 ] || die "the lab needs root"
-command -v ethtool >/dev/null || apt-get install -q -y ethtool >/dev/null || die "ethtool is missing"
-
-cleanup() {
-    local ns
-    [ -z "$SERVER_PID" ] || kill -KILL "$SERVER_PID" 2>/dev/null
-    relay_stop
-    for ns in host0 host1 relay; do ip netns del "$LABNAME-$ns" 2>/dev/null; done
-    rm -rf "$T"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-prepare() {
-    local i ns
-    build goodput relay
-    for ns in host0 host1 relay; do
-        ip netns add "$LABNAME-$ns" && ip -n "$LABNAME-$ns" link set lo up || die "ip netns"
-    done
-    for i in 0 1; do
-        ip -n "$LABNAME-host$i" link add "veth$i" type veth peer name "r$i" netns "$LABNAME-relay" &&
-            ip -n "$LABNAME-host$i" link set "veth$i" up alias "shimstack addr=10.0.0.$((i + 1))/24" &&
-            ip -n "$LABNAME-relay" link set "r$i" up || die "ip link"
-        ip netns exec "$LABNAME-host$i" ethtool -K "veth$i" tx off rx off tso off gso off gro off \
-            sg off >/dev/null || die "ethtool"
-    done
-    kernel_addresses
-}
-
-relay_start() { # impairment seed
-    ip netns exec "$LABNAME-relay" "$BIN/relay" r0 r1 "$1" "$2" >"$T/relay.out" 2>"$T/relay.err" &
-    RELAY_PID=$!
-    await grep -qs ready "$T/relay.out" || die "no relay: $(cat "$T/relay.err")"
-}
-relay_stop() {
-    [ -n "$RELAY_PID" ] || return 0
-    kill -KILL "$RELAY_PID" 2>/dev/null
-    wait "$RELAY_PID" 2>/dev/null
-    RELAY_PID=
-}
 
 # One cell: a loss and a round-trip time.
 cell() { # percent ms
@@ -89,7 +47,8 @@ cell() { # percent ms
         "$(ratio "$(median ours 1)" "$(median kernel 1)")"
 }
 
-prepare
+build goodput relay
+relay_wire
 machine_line
 printf 'Mbit/s, medians of %s repeats of %s s, ours and the kernel (cubic) in turn\n\n' \
     "$REPEATS" "$SECONDS_EACH"

@@ -39,8 +39,9 @@ kernel_addresses() {
 # on ours|kernel host0|host1: the words that run a program there, in $ON.
 on() {
     ON=(ip netns exec "$LABNAME-$2")
-    # The machine's default may be one that paces (bbr), which is slower here.
-    if [ "$1" = kernel ]; then ON+=(env BENCH_CC=cubic); else ON+=(env "LD_PRELOAD=$SHIM"); fi
+    # The machine's default may be another (bbr), which both would take.
+    ON+=(env BENCH_CC=cubic)
+    [ "$1" = kernel ] || ON+=("LD_PRELOAD=$SHIM")
 }
 
 no_process() { [ -z "$(ip netns pids "$LABNAME-host0"; ip netns pids "$LABNAME-host1")" ]; }

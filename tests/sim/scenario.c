@@ -122,7 +122,7 @@ static void pick_hosts(struct scenario *s) {
     if (one_in(s, 8))
         s->repair_ppm = pick(s, 100, 50000);
     /* Data should arrive even through the worst of these wires, a closed socket's too. */
-    tcp->retries2 = tcp->orphan_retries = 100;
+    tcp->retries2 = tcp->orphan_retries = tcp->synack_retries = 100;
 }
 
 static void pick_app(struct scenario *s, struct app_config *c) {
