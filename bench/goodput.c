@@ -56,8 +56,7 @@ static void rtt_sample(struct rtt_mean *m, int s) {
     struct tcp_info info;
     socklen_t len = sizeof(info);
     uint64_t now = bench_now_ns();
-    if (now - m->last_ns < RTT_EVERY_NS ||
-        getsockopt(s, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+    if (now - m->last_ns < RTT_EVERY_NS || getsockopt(s, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
         return;
     m->last_ns = now;
     m->sum_us += info.tcpi_rtt;
