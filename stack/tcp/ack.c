@@ -65,6 +65,7 @@ static bool complete_handshake(struct stack *st, struct tcb *t, const struct seg
     if (t->holder == TCB_SYNQ && !listen_may_establish(st, t, s))
         return false;
     ack_window_init(t, s);
+    accecn_on_handshake_ack(t, s);
     tcb_establish(st, t, s);
     if (t->holder == TCB_SYNQ)
         listen_established(st, t);
@@ -117,7 +118,7 @@ static void learn(struct stack *st, struct tcb *t, const struct seg *s) {
     if (was_closed && window_changed)
         loss_on_window_opened(st, t);
     n.dup = is_duplicate(t, s, &n, window_changed);
-    n.congested = ecn_is_congested(t, s);
+    n.rs.marked = ecn_marked_bytes(t, s, n.rs.acked_sacked);
     if (n.flight > 0 || n.dsack)
         loss_on_ack(st, t, &n);
     pace_update(st, t);

@@ -27,8 +27,7 @@ static void dctcp_watch(struct stack *st, struct tcb *t, const struct rate_sampl
     struct dctcp *d = dctcp_of(t);
     (void)st;
     d->acked_bytes += rs->acked_sacked;
-    if (rs->is_marked)
-        d->marked_bytes += rs->acked_sacked;
+    d->marked_bytes += rs->marked;
     if (seq_lt(t->snd.una, d->window_end))
         return;
     uint32_t gone = d->alpha >> ALPHA_SHIFT;

@@ -8,33 +8,58 @@ static bool is_exact(const struct tcb *t) {
     return t->ecn.on && cc_get(t->cc.id)->needs_ecn;
 }
 
+/* RFC 3168 §6.1.1.1: a SYN that was lost may have been lost for asking (tcp_ecn_fallback). RFC 9768
+ * §3.1.4 tries once more. */
+static bool falls_back(const struct stack *st, const struct tcb *t, bool accurate) {
+    return st->tcp->cfg.ecn_fallback && t->loss.backoff > (accurate ? 1 : 0);
+}
+
 uint16_t ecn_syn_flags(struct stack *st, struct tcb *t) {
+    uint32_t mode = st->tcp->cfg.ecn;
     if (t->state == TCPS_SYN_RCVD)
-        return t->ecn.on ? TH_ECE : 0;
-    /* RFC 3168 §6.1.1.1: a SYN that was lost may have been lost for asking (tcp_ecn_fallback). */
-    bool fall_back = t->loss.backoff > 0 && st->tcp->cfg.ecn_fallback;
-    t->ecn.asked = (st->tcp->cfg.ecn == ECN_ASK || cc_needs_ecn(st, t)) && !fall_back;
-    return t->ecn.asked ? TH_ECE | TH_CWR : 0;
+        return t->accecn.on ? accecn_flags(t, true) : t->ecn.on ? TH_ECE : 0;
+    t->accecn.asked = mode == ACCECN_ASK && !falls_back(st, t, true);
+    t->ecn.asked = (mode == ECN_ASK || mode == ACCECN_ASK || mode == ACCECN_ASK_CLASSIC ||
+                    cc_needs_ecn(st, t)) &&
+                   !falls_back(st, t, t->accecn.asked);
+    return t->accecn.asked ? accecn_ask() : t->ecn.asked ? TH_ECE | TH_CWR : 0;
+}
+
+static void on_syn_ack(struct tcb *t, const struct seg *s) {
+    if (t->accecn.asked && accecn_on_syn_ack(t, s))
+        return;
+    t->ecn.on = t->ecn.asked && seg_has(s, TH_ECE) && !seg_has(s, TH_CWR);
 }
 
 void ecn_on_syn(struct stack *st, struct tcb *t, const struct seg *s) {
-    if (seg_has(s, TH_ACK))
-        t->ecn.on = t->ecn.asked && seg_has(s, TH_ECE) && !seg_has(s, TH_CWR);
-    else /* as Linux: a SYN that may be marked asks for another kind of ECN */
-        t->ecn.on =
-            seg_has(s, TH_ECE) && seg_has(s, TH_CWR) &&
-            (cc_needs_ecn(st, t) || (st->tcp->cfg.ecn != ECN_OFF && (s->in->tos & ECN_MASK) == 0));
+    uint32_t mode = st->tcp->cfg.ecn;
+    if (seg_has(s, TH_ACK)) {
+        on_syn_ack(t, s);
+        return;
+    }
+    if (mode >= ACCECN_ASK && accecn_is_asked(s)) {
+        accecn_on_syn(t, s);
+        return;
+    }
+    /* As Linux: a SYN that may be marked asks for another kind of ECN. */
+    t->ecn.on = seg_has(s, TH_ECE) && seg_has(s, TH_CWR) &&
+                (cc_needs_ecn(st, t) || (mode != ECN_OFF && (s->in->tos & ECN_MASK) == 0));
 }
 
-uint8_t ecn_syn_mark(const struct stack *st, const struct tcb *t) {
-    bool ecn = t->state == TCPS_SYN_RCVD ? t->ecn.on : t->ecn.asked;
-    return ecn && cc_needs_ecn(st, t) ? ECN_ECT0 : 0;
+uint8_t ecn_syn_mark(const struct stack *st, struct tcb *t) {
+    bool ecn = t->state == TCPS_SYN_RCVD ? t->ecn.on || t->accecn.on : t->ecn.asked;
+    t->ecn.syn_ecn = ecn && cc_needs_ecn(st, t) ? ECN_ECT0 : 0;
+    return t->ecn.syn_ecn;
 }
 
 /* RFC 3168 §6.1.4, §6.1.5: neither pure ACKs nor what is sent again may be marked. */
 uint16_t ecn_on_send(struct tcb *t, bool data, bool fresh, uint8_t *ip) {
     uint16_t flags = 0;
     *ip = 0;
+    if (t->accecn.on) {
+        *ip = t->accecn.mangled ? 0 : ECN_ECT0;
+        return accecn_flags(t, false);
+    }
     if (!t->ecn.on)
         return 0;
     if (t->ecn.echo)
@@ -50,6 +75,8 @@ uint16_t ecn_on_send(struct tcb *t, bool data, bool fresh, uint8_t *ip) {
 }
 
 bool ecn_cwr_is_due(const struct tcb *t) {
+    if (t->accecn.on)
+        return accecn_has_cwr(t);
     return t->ecn.on && t->ecn.cwr_due;
 }
 
@@ -64,9 +91,11 @@ static void echo_exactly(struct stack *st, struct tcb *t, bool marked) {
     ackpolicy_now(st, t);
 }
 
-void ecn_on_data(struct stack *st, struct tcb *t, const struct seg *s) {
+void ecn_on_segment(struct stack *st, struct tcb *t, const struct seg *s) {
     bool marked = (s->in->tos & ECN_MASK) == ECN_CE;
-    if (!t->ecn.on)
+    if (t->accecn.on)
+        accecn_on_arrival(st, t, s);
+    if (!t->ecn.on || s->len == 0)
         return;
     if (is_exact(t)) {
         echo_exactly(st, t, marked);
@@ -82,8 +111,10 @@ void ecn_on_data(struct stack *st, struct tcb *t, const struct seg *s) {
     t->ecn.echo = true;
 }
 
-bool ecn_is_congested(const struct tcb *t, const struct seg *s) {
-    return t->ecn.on && seg_has(s, TH_ECE) && !seg_has(s, TH_SYN);
+uint32_t ecn_marked_bytes(struct tcb *t, const struct seg *s, uint32_t delivered) {
+    if (t->accecn.on)
+        return delivered > 0 ? u32_min(accecn_marks(t, s) * t->snd.mss, delivered) : 0;
+    return t->ecn.on && seg_has(s, TH_ECE) && !seg_has(s, TH_SYN) ? u32_max(delivered, 1) : 0;
 }
 
 void ecn_on_reduced(struct tcb *t) {

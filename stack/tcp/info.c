@@ -194,6 +194,7 @@ static void fill_volume(const struct tcb *t, struct tcp_info *i) {
     i->tcpi_notsent_bytes = tcp_outq_nsd(t);
     i->tcpi_delivered = t->account.delivered + syn_acked;
     i->tcpi_dsack_dups = t->account.dsack_dups;
+    i->tcpi_delivered_ce = t->accecn.delivered_ce;
     i->tcpi_rcv_ooopack = t->account.ooopack;
 }
 
@@ -219,6 +220,7 @@ static void fill_rest(const struct stack *st, const struct tcb *t, struct tcp_in
     f->rcv_wnd = tcb_rcv_wnd(t);
     f->total_rto = a->total_rto;
     f->total_rto_recoveries = a->rto_recoveries;
+    f->received_ce = t->accecn.received_ce;
     f->total_rto_time_ms = (uint32_t)((a->rto_ns + running) / MS_NS);
 }
 

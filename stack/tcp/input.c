@@ -218,8 +218,7 @@ void input_text(struct stack *st, struct tcb *t, struct seg *s) {
     }
     if (t->rcv.fin_seen)
         return; /* CLOSE-WAIT and later: nothing may follow the FIN */
-    if (s->len > 0)
-        ecn_on_data(st, t, s);
+    ecn_on_segment(st, t, s);
     recv_segment(st, t, s);
     urgent_on_data(st, t);
     if (t->rcv.fin_known && seq_eq(t->rcv.fin_seq, t->rcv.nxt))

@@ -264,7 +264,6 @@ void loss_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
     uint64_t lost = t->rate.lost;
     if (n->acked > 0)
         t->loss.backoff = 0;
-    n->rs.is_marked = n->congested;
     cc_watch(st, t, &n->rs);
     undo_on_dsack(t, n, n->prior_una);
     rack_on_ack(st, t, n);
@@ -283,7 +282,7 @@ void loss_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
     n->rs.losses = (uint32_t)(t->rate.lost - lost);
     if (t->loss.state < LOSS_RECOVERY && (t->sent.lost_bytes > 0 || duplicates_show_loss(t)))
         enter_recovery(st, t, n);
-    if (n->congested && t->loss.state < LOSS_CWR) /* RFC 3168 §6.1.2: once a round trip */
+    if (n->rs.marked > 0 && t->loss.state < LOSS_CWR) /* RFC 3168 §6.1.2: once a round trip */
         begin_cwr(t, n);
     move_cwnd(st, t, n);
 }

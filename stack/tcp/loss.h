@@ -43,7 +43,6 @@ struct ack_news {
     uint32_t tsecr;
     seq_t prior_una, high_sacked; /* before it */
     seq_t reordered;     /* the lowest original that came late; high_sacked or above: none */
-    bool congested;      /* ECN: the path asks for a smaller window */
     bool original_acked; /* something never sent again, from before the recovery point, has arrived
                           */
     uint64_t first_sent_ns, last_sent_ns; /* of the originals that it tells of; 0: none */

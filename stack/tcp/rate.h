@@ -44,7 +44,7 @@ struct rate_sample {
     uint32_t acked_sacked;    /* newly delivered by this ACK */
     uint32_t losses;          /* newly marked lost at this ACK */
     bool is_app_limited;
-    bool is_marked; /* ECN: the ACK tells of congestion */
+    uint32_t marked; /* of acked_sacked, by ECN; not 0: the path asks for a smaller window */
 };
 
 /* `r` has just been sent (again); `pipe` was in flight before it. */

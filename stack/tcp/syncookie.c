@@ -77,6 +77,8 @@ void syncookie_answer(struct stack *st, struct tcb *l, const struct seg *s) {
     struct tcb *t = listen_make_child(st, l, s);
     if (t == NULL)
         return;
+    t->ecn.on = t->ecn.on || t->accecn.on; /* there is no room for which of them */
+    t->accecn.on = false;
     t->snd.iss = syncookie_make(st, &t->local, &t->remote, s->seq, minute_of(st),
                                 mss_index(t->snd.peer_mss));
     if (t->use_ts)

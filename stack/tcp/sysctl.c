@@ -43,7 +43,10 @@ static const struct desc table[] = {
     BOOL("net.ipv4.tcp_slow_start_after_idle", slow_start_after_idle,
          "cwnd falls back after a pause (RFC 5681 §4.1)"),
     BOOL("net.ipv4.tcp_stdurg", stdurg, "the urgent pointer as RFC 793 had it"),
-    U32("net.ipv4.tcp_ecn", ecn, 0, 2, "ECN (RFC 3168): 1 asks for it, 2 does it if asked"),
+    U32("net.ipv4.tcp_ecn", ecn, 0, 5,
+        "ECN (RFC 3168): 1 asks for it, 2 does it if asked; accurate ECN (RFC 9768): 3 asks, 5 "
+        "does it "
+        "if asked, 4 does but asks for the classic one"),
     BOOL("net.ipv4.tcp_ecn_fallback", ecn_fallback, "a lost SYN does not ask again"),
     U32("net.ipv4.tcp_syncookies", syncookies, 0, 2,
         "SYN cookies: 1 when the SYN queue is full, 2 always"),

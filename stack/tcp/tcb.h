@@ -34,6 +34,7 @@
 
 #include "stack/net/errq.h"
 #include "stack/net/flow.h"
+#include "stack/tcp/accecn.h"
 #include "stack/tcp/account.h"
 #include "stack/tcp/bbr.h"
 #include "stack/tcp/cubic.h"
@@ -215,6 +216,7 @@ struct tcb {
     struct prr prr;
     struct undo undo;
     struct ecn ecn;
+    struct accecn accecn;
     struct rate rate;
     struct pace pace;
     struct {

@@ -60,6 +60,8 @@ static void renew(struct stack *st, struct tcb *t) {
     memset(&t->loss, 0, sizeof(t->loss));
     memset(&t->tlp, 0, sizeof(t->tlp));
     memset(&t->undo, 0, sizeof(t->undo));
+    memset(&t->ecn, 0, sizeof(t->ecn));
+    memset(&t->accecn, 0, sizeof(t->accecn));
     memset(&t->rate, 0, sizeof(t->rate));
     memset(&t->cc, 0, sizeof(t->cc));
     memset(&t->urgent, 0, sizeof(t->urgent));

@@ -118,7 +118,7 @@ static void pick_hosts(struct scenario *s) {
     if (one_in(s, 4))
         tcp->window_scaling = false;
     tcp->cc = (uint8_t)pick(s, CC_STACK_DEFAULT + 1, CC_N - 1);
-    tcp->ecn = (uint32_t)pick(s, ECN_OFF, ECN_IF_ASKED);
+    tcp->ecn = (uint32_t)pick(s, ECN_OFF, ACCECN_IF_ASKED);
     if (one_in(s, 8))
         s->repair_ppm = pick(s, 100, 50000);
     /* Data should arrive even through the worst of these wires, a closed socket's too. */
