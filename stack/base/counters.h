@@ -103,6 +103,14 @@
     X(TcpExtTCPPartialUndo, "recoveries undone by a partial ACK")                                  \
     X(TcpExtTCPDSACKUndo, "recoveries undone because all that was sent again was a duplicate")     \
     X(TcpExtTCPSlowStartRetrans, "retransmissions after a timeout")                                \
+    X(TcpExtTCPFastOpenActive, "SYNs with data of ours that was acknowledged")                     \
+    X(TcpExtTCPFastOpenActiveFail, "SYNs with data of ours that was not")                          \
+    X(TcpExtTCPFastOpenPassive, "connections opened by the data or cookie of a SYN")               \
+    X(TcpExtTCPFastOpenPassiveFail, "SYNs with a wrong Fast Open cookie")                          \
+    X(TcpExtTCPFastOpenListenOverflow, "Fast Open SYNs beyond a listener's bound")                 \
+    X(TcpExtTCPFastOpenCookieReqd, "SYNs that asked for a Fast Open cookie")                       \
+    X(TcpExtTCPFastOpenBlackhole, "times Fast Open was given up for a while")                      \
+    X(TcpExtTCPFastOpenPassiveAltKey, "Fast Open cookies of the key before the present one")       \
     X(mem_sents_out, "times no record for a segment sent was free")                                \
     X(TcpExtTCPMinTTLDrop, "segments dropped because of IP_MINTTL")                                \
     X(errq_drops, "messages for an error queue dropped for lack of room")                          \

@@ -1,11 +1,11 @@
 /* Options of level IPPROTO_TCP that are more than a number in a field (net/ipv4/tcp.c). For TCP
  * sockets only: the caller has seen to that. */
+#include <linux/inet_diag.h>
 #include <linux/tcp.h>
 #include <stdio.h>
 
-#include <linux/inet_diag.h>
-
 #include "stack/sock/sock_internal.h"
+#include "stack/tcp/fastopen.h"
 
 #define MAXSEG_MIN  88 /* TCP_MIN_MSS */
 #define MAXSEG_MAX  32767
@@ -46,6 +46,46 @@ static int repair_set(const struct sock *so, int name) {
     return (name == TCP_QUEUE_SEQ && closed) || name == TCP_REPAIR_OPTIONS ? -EINVAL : -EPERM;
 }
 
+static bool may_change_fastopen(const struct sock *so, bool listener_too) {
+    enum tcp_state state = tcp_get_state(so->tcb);
+    return state == TCPS_CLOSED || (listener_too && state == TCPS_LISTEN);
+}
+
+static int fastopen_set(struct stack *st, struct sock *so, int name, int v) {
+    struct tcp_sockopts *o = sock_common_opts(so);
+    const struct tcp_config *cfg = tcp_get_config(st);
+    if (v < 0 || (name != TCP_FASTOPEN && v > 1))
+        return -EINVAL;
+    if (name == TCP_FASTOPEN_CONNECT && !(cfg->fastopen & FASTOPEN_CLIENT))
+        return -EOPNOTSUPP;
+    if (!may_change_fastopen(so, name != TCP_FASTOPEN_CONNECT))
+        return -EINVAL;
+    if (name == TCP_FASTOPEN)
+        o->fastopen_qlen = (uint32_t)v < cfg->somaxconn ? (uint32_t)v : cfg->somaxconn;
+    else if (name == TCP_FASTOPEN_CONNECT)
+        o->fastopen_connect = v != 0;
+    else
+        o->fastopen_no_cookie = v != 0;
+    return 0;
+}
+
+static int fastopen_key_set(struct sock *so, const void *val, socklen_t len) {
+    struct tcp_sockopts *o = sock_common_opts(so);
+    if (val == NULL || (len != FASTOPEN_KEY_LEN && len != FASTOPEN_KEYS * FASTOPEN_KEY_LEN))
+        return -EINVAL;
+    memcpy(o->fastopen_key, val, len);
+    o->fastopen_keys = (uint8_t)(len / FASTOPEN_KEY_LEN);
+    return 0;
+}
+
+static int fastopen_key_get(struct stack *st, const struct sock *so, void *val, socklen_t *len) {
+    const struct tcp_sockopts *o = sock_common_opts_const(so);
+    const struct tcp_config *cfg = tcp_get_config(st);
+    bool own = o->fastopen_keys > 0;
+    uint8_t n = own ? o->fastopen_keys : cfg->fastopen_keys;
+    return opt_put(val, len, own ? o->fastopen_key : cfg->fastopen_key, n * FASTOPEN_KEY_LEN);
+}
+
 int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, socklen_t len) {
     struct tcp_sockopts *o = sock_common_opts(so);
     int v;
@@ -53,6 +93,8 @@ int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, so
         return congestion_set(st, so, val, len);
     if (name == TCP_ULP)
         return val == NULL || len < 1 ? -EINVAL : -ENOENT; /* no upper layer is built in */
+    if (name == TCP_FASTOPEN_KEY)
+        return fastopen_key_set(so, val, len);
     int err = opt_get_int(val, len, &v);
     if (err != 0)
         return err;
@@ -68,6 +110,10 @@ int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, so
     case TCP_QUICKACK:
         tcp_set_quickack(st, so->tcb, v);
         return 0;
+    case TCP_FASTOPEN:
+    case TCP_FASTOPEN_CONNECT:
+    case TCP_FASTOPEN_NO_COOKIE:
+        return fastopen_set(st, so, name, v);
     case TCP_THIN_DUPACK: /* without effect since Linux 4.20 */
         return v < 0 || v > 1 ? -EINVAL : 0;
     case TCP_REPAIR:
@@ -121,6 +167,14 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
         return opt_put_int(val, len, tcp_get_quickack(so->tcb));
     case TCP_TIMESTAMP:
         return opt_put_int(val, len, (int)tcp_get_timestamp(st, so->tcb));
+    case TCP_FASTOPEN:
+        return opt_put_int(val, len, (int)o->fastopen_qlen);
+    case TCP_FASTOPEN_CONNECT:
+        return opt_put_int(val, len, o->fastopen_connect);
+    case TCP_FASTOPEN_NO_COOKIE:
+        return opt_put_int(val, len, o->fastopen_no_cookie);
+    case TCP_FASTOPEN_KEY:
+        return fastopen_key_get(st, so, val, len);
     case TCP_THIN_DUPACK:
     case TCP_REPAIR:
         return opt_put_int(val, len, 0);

@@ -10,6 +10,9 @@ static void close_send_side(struct stack *st, struct tcb *t) {
     switch (t->state) {
     case TCPS_SYN_RCVD: /* §3.10.4: queued until the connection is established */
         t->snd.fin_queued = true;
+        t->snd.more = t->snd.hold = false;
+        if (t->fo.pending)
+            tcp_output(st, t);
         return;
     case TCPS_ESTABLISHED:
         tcb_set_state(st, t, TCPS_FIN_WAIT_1);

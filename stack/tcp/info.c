@@ -16,7 +16,7 @@ uint32_t tcp_ready(struct stack *st, struct tcb *t) {
         bits |= POLLHUP;
     if (rd_shut)
         bits |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
+    if (t->state == TCPS_SYN_SENT || (t->state == TCPS_SYN_RCVD && !t->fo.pending))
         return bits;
     /* The urgent byte does not count for a reader who stands before it and will not get it. */
     uint32_t target = u32_max(t->opts.rcvlowat, 1);
@@ -81,7 +81,7 @@ uint32_t tcp_outq(const struct tcb *t) {
 }
 
 uint32_t tcp_outq_nsd(const struct tcb *t) {
-    return tcb_is_synchronized(t) ? tcb_unsent(t) : 0;
+    return tcb_has_data_phase(t) ? tcb_unsent(t) : 0;
 }
 
 bool tcp_is_bound(const struct tcb *t) {
@@ -227,7 +227,8 @@ static void fill_rest(const struct stack *st, const struct tcb *t, struct tcp_in
 static void fill_connection(struct stack *st, const struct tcb *t, struct tcp_info *i) {
     i->tcpi_options =
         (uint8_t)((t->use_ts ? TCPI_OPT_TIMESTAMPS : 0) | (t->use_sack ? TCPI_OPT_SACK : 0) |
-                  (t->use_wscale ? TCPI_OPT_WSCALE : 0));
+                  (t->use_wscale ? TCPI_OPT_WSCALE : 0) | (t->fo.data ? TCPI_OPT_SYN_DATA : 0));
+    i->tcpi_fastopen_client_fail = t->fo.fail;
     i->tcpi_snd_wscale = t->snd.wscale & 15;
     i->tcpi_rcv_wscale = t->rcv.wscale & 15;
     i->tcpi_pacing_rate = t->pace.rate;

@@ -116,7 +116,7 @@ static bool check_sequence(struct stack *st, struct tcb *t, struct seg *s) {
 static void on_reset(struct stack *st, struct tcb *t) {
     switch (t->state) {
     case TCPS_SYN_RCVD: /* of a passive open: back to LISTEN, which the listener never left */
-        tcb_finish(st, t, t->passive ? 0 : ECONNREFUSED);
+        tcb_finish(st, t, t->fo.pending ? ECONNRESET : t->passive ? 0 : ECONNREFUSED);
         return;
     case TCPS_CLOSE_WAIT:
         st->ctr.TcpEstabResets++;

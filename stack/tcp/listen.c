@@ -137,7 +137,12 @@ void input_listen(struct stack *st, struct tcb *l, struct seg *s, const seq_t *m
         t->snd.iss = t->snd.una = *min_iss;
         t->snd.nxt = t->snd.buf_seq = seq_add(*min_iss, 1);
     }
+    bool fast = fastopen_may(st, l, t, s);
     open_child(st, l, t);
+    if (fast) {
+        listen_established(st, t);
+        fastopen_begin(st, l, t, s);
+    }
     segment_send_syn(st, t);
     rtt_on_syn(t, st->now_ns);
     tcp_on_sent(st, t);
@@ -179,6 +184,7 @@ struct tcb *tcp_accept(struct stack *st, struct tcb *l) {
  */
 void listen_close(struct stack *st, struct tcb *l) {
     struct tcb *t;
+    fastopen_listener_closed(l);
     while ((t = TAILQ_FIRST(&l->syn_queue)) != NULL) {
         stack_dirty(st, t);
         tcb_finish(st, t, 0);
@@ -188,7 +194,7 @@ void listen_close(struct stack *st, struct tcb *l) {
         stack_dirty(st, t);
         listen_forget(t);
         t->holder = TCB_ORPHAN;
-        if (tcb_is_synchronized(t) && t->state != TCPS_TIME_WAIT)
+        if (tcb_has_data_phase(t) && t->state != TCPS_TIME_WAIT)
             reset_send(st, t);
         tcb_free_buffers(st, t);
         tcb_finish(st, t, 0);

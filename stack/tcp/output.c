@@ -219,6 +219,8 @@ static bool may_send_data(const struct tcb *t) {
     case TCPS_CLOSING:
     case TCPS_LAST_ACK:
         return true;
+    case TCPS_SYN_RCVD:
+        return t->fo.pending;
     default:
         return false;
     }

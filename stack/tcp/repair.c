@@ -70,6 +70,8 @@ static void clear_derived(struct tcb *t) {
     TAILQ_INIT(&t->syn_queue);
     TAILQ_INIT(&t->accept_queue);
     t->n_syn = t->n_accept = 0;
+    TAILQ_INIT(&t->fo.queue);
+    t->fo.n_pending = 0;
     TAILQ_INIT(&t->rcv.gaps);
     sent_init(t);
     t->rcv.n_gaps = t->rcv.gap_bytes = t->rcv.gap_true_size = 0;
@@ -99,6 +101,9 @@ static void relink(struct stack *st, struct tcb *t) {
     if (t->want_event)
         TAILQ_INSERT_TAIL(&st->tcp->events, t, event_link);
     tcb_list_timewait(st, t);
+    if (t->fo.listener != NULL && !pool_owns(&st->tcp->tcbs, t->fo.listener))
+        t->fo.listener = NULL;
+    fastopen_relink(t);
     if (!waits_in_queue(t)) {
         t->listener = NULL;
         return;

@@ -112,6 +112,8 @@ int segment_send_syn(struct stack *st, struct tcb *t) {
     uint32_t wnd = recv_syn_window(t);
     h.window = (uint16_t)wnd; /* RFC 7323 §2.2: never scaled on a SYN */
     opts_for_syn(st, t, &h.opt);
+    h.opt.fo = t->fo.option;
+    t->fo.option.present = false; /* of the first only: what was lost may have been lost for it */
     if (ack) {
         t->rcv.adv = seq_max(t->rcv.adv, seq_add(t->rcv.nxt, wnd));
         t->rcv.acked = t->rcv.nxt;

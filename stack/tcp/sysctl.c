@@ -1,5 +1,7 @@
 #include "stack/tcp/sysctl.h"
 
+#include "stack/tcp/fastopen.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@ enum kind {
     SYSCTL_TIME, /* uint64_t of nanoseconds; `unit_ns` each */
     SYSCTL_MEM,  /* minimum, default, maximum: two uint32_t, the default's and the maximum's */
     SYSCTL_CC,   /* uint8_t, by name */
+    SYSCTL_KEY,  /* one or two keys, in hexadecimal words */
 };
 
 struct desc {
@@ -71,6 +74,11 @@ static const struct desc table[] = {
          "milliseconds between ACKs in answer to unacceptable segments"),
     MEM("net.ipv4.tcp_rmem", rmem_default, rmem_max, "receive buffer: first and largest"),
     MEM("net.ipv4.tcp_wmem", wmem_default, wmem_max, "send buffer: first and largest"),
+    U32("net.ipv4.tcp_fastopen", fastopen, 0, INT_MAX, "Fast Open: bits 0x1 client, 0x2 server …"),
+    {"net.ipv4.tcp_fastopen_key", "the key of the server's cookies, and maybe the one before",
+     SYSCTL_KEY, AT(fastopen_key), 0, 0, 0, 0},
+    U32("net.ipv4.tcp_fastopen_blackhole_timeout_sec", fastopen_blackhole_s, 0, INT_MAX,
+        "how long the client gives Fast Open up where it seems to be filtered"),
     U32("net.ipv4.tcp_pacing_ss_ratio", pacing_ss_ratio, 0, 1000,
         "pacing rate in slow start, percent of cwnd a round trip"),
     U32("net.ipv4.tcp_pacing_ca_ratio", pacing_ca_ratio, 0, 1000, "… and behind it"),
@@ -148,6 +156,50 @@ static int set_mem(struct tcp_config *cfg, const struct desc *d, const char *s) 
     return 0;
 }
 
+/* Eight hexadecimal digits, that is a little-endian word. */
+static bool next_word(const char **s, uint8_t *out) {
+    uint32_t v = 0;
+    for (int i = 0; i < 8; i++, (*s)++) {
+        const char *digits = "0123456789abcdef", *at = NULL;
+        char c = **s >= 'A' && **s <= 'F' ? (char)(**s | 0x20) : **s;
+        if (c == '\0' || (at = strchr(digits, c)) == NULL)
+            return false;
+        v = v << 4 | (uint32_t)(at - digits);
+    }
+    for (int i = 0; i < 4; i++)
+        out[i] = (uint8_t)(v >> (8 * i));
+    return true;
+}
+
+/* xxxxxxxx-xxxxxxxx-xxxxxxxx-xxxxxxxx, and after a comma another. All zero: none is chosen. */
+static int set_key(struct tcp_config *cfg, const char *s) {
+    uint8_t key[FASTOPEN_KEYS * FASTOPEN_KEY_LEN] = {0}, any = 0;
+    unsigned words = 0;
+    do {
+        if (words >= sizeof(key) / 4 || !next_word(&s, key + 4 * words))
+            return -EINVAL;
+        words++;
+    } while ((words % 4 != 0 && *s++ == '-') || (words % 4 == 0 && *s == ',' && *++s != '\0'));
+    if (words % 4 != 0 || !at_end(s))
+        return -EINVAL;
+    for (size_t i = 0; i < sizeof(key); i++)
+        any |= key[i];
+    memcpy(cfg->fastopen_key, key, sizeof(key));
+    cfg->fastopen_keys = any != 0 ? (uint8_t)(words / 4) : 0;
+    return 0;
+}
+
+static void get_key(const struct tcp_config *cfg, char *text) {
+    unsigned n = cfg->fastopen_keys != 0 ? cfg->fastopen_keys : 1;
+    size_t at = 0;
+    for (unsigned i = 0; i < 4 * n; i++) {
+        const uint8_t *k = cfg->fastopen_key + 4 * i;
+        const char *before = i == 0 ? "" : i % 4 == 0 ? "," : "-";
+        at += (size_t)snprintf(text + at, SYSCTL_TEXT - at, "%s%02x%02x%02x%02x", before, k[3],
+                               k[2], k[1], k[0]);
+    }
+}
+
 int sysctl_set(struct tcp_config *cfg, const char *name, const char *value) {
     const struct desc *d = find(name);
     uint64_t v;
@@ -155,6 +207,8 @@ int sysctl_set(struct tcp_config *cfg, const char *name, const char *value) {
         return -ENOENT;
     if (d->kind == SYSCTL_CC)
         return set_cc(cfg, d, value);
+    if (d->kind == SYSCTL_KEY)
+        return set_key(cfg, value);
     if (d->kind == SYSCTL_MEM)
         return set_mem(cfg, d, value);
     if (!next_number(&value, &v) || !at_end(value))
@@ -190,6 +244,9 @@ int sysctl_get(const struct tcp_config *cfg, const char *name, char *text) {
     case SYSCTL_MEM:
         snprintf(text, SYSCTL_TEXT, "4096 %u %u", *(uint32_t *)field(cfg, d->at),
                  *(uint32_t *)field(cfg, d->at_max));
+        break;
+    case SYSCTL_KEY:
+        get_key(cfg, text);
         break;
     case SYSCTL_CC:
         snprintf(text, SYSCTL_TEXT, "%s", tcp_cc_name(NULL, *(uint8_t *)field(cfg, d->at)));

@@ -7,7 +7,7 @@
 
 #include "stack/tcp/tcp.h"
 
-#define SYSCTL_TEXT 64 /* bytes of the longest value */
+#define SYSCTL_TEXT 80 /* bytes of the longest value */
 
 /* Name i, such as "net.ipv4.tcp_sack"; NULL past the last. *what: its meaning here. */
 const char *sysctl_name(unsigned i, const char **what);

@@ -38,6 +38,7 @@ void tcp_config_default(struct tcp_config *cfg) {
         .reordering = 3,
         .max_reordering = 300,
         .msl_timewait_ns = 60 * S_NS,
+        .fastopen = FASTOPEN_CLIENT,
         .pacing_ss_ratio = 200,
         .pacing_ca_ratio = 120,
         .min_tso_segs = 2,
@@ -61,6 +62,8 @@ int tcp_init(struct stack *st, const struct tcp_config *cfg) {
     tcp->isn_key = rand_key(&st->rand);
     tcp->ts_key = rand_key(&st->rand);
     tcp->cookie_key = rand_key(&st->rand);
+    struct siphash_key fastopen_key = rand_key(&st->rand);
+    memcpy(tcp->fastopen_key, &fastopen_key, sizeof(tcp->fastopen_key));
     TAILQ_INIT(&tcp->flush);
     TAILQ_INIT(&tcp->events);
     TAILQ_INIT(&tcp->timewait);
@@ -110,6 +113,7 @@ struct tcb *tcb_alloc(struct stack *st) {
     TAILQ_INIT(&t->accept_queue);
     TAILQ_INIT(&t->rcv.gaps);
     sent_init(t);
+    fastopen_init(t);
     marks_init(&t->marks);
     errq_init(&t->errq);
     timers_init_tcb(t);
@@ -221,6 +225,7 @@ void tcb_free_buffers(struct stack *st, struct tcb *t) {
 void tcb_finish(struct stack *st, struct tcb *t, int error) {
     if (t->state == TCPS_CLOSED)
         return;
+    fastopen_settle(st, t, error == ECONNRESET);
     if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
         st->ctr.TcpAttemptFails++;
     if (error != 0)
@@ -312,7 +317,7 @@ struct tcb *tcp_next_event(struct stack *st, uint32_t *rose) {
 }
 
 void tcb_check_space(struct stack *st, struct tcb *t) {
-    if (!t->snd.nospace || !tcb_is_synchronized(t))
+    if (!t->snd.nospace || !tcb_has_data_phase(t))
         return;
     if (tcb_writable(st, t)) {
         t->snd.nospace = false;

@@ -21,6 +21,7 @@
  *   segment.c  headers                                       reset.c    RSTs
  *   timer.c    all deadlines                                 rtt.c      RTT and RTO
  *   user.c, bind.c, close.c the calls                        isn.c      keyed numbers
+ *   fastopen.c data in the SYN
  *   urgent.c   urgent data, both ways                        marks.c    records, times, copies
  *   info.c, account.c, icmp.c, repair.c, check.c */
 #ifndef STACK_TCP_TCB_H
@@ -40,6 +41,7 @@
 #include "stack/tcp/cubic.h"
 #include "stack/tcp/dctcp.h"
 #include "stack/tcp/ecn.h"
+#include "stack/tcp/fastopen.h"
 #include "stack/tcp/loss.h"
 #include "stack/tcp/marks.h"
 #include "stack/tcp/pace.h"
@@ -123,6 +125,7 @@ struct tcb {
     TAILQ_ENTRY(tcb) queue_link;
     struct tcb_queue syn_queue, accept_queue; /* of a listener */
     uint32_t n_syn, n_accept, backlog;
+    struct fastopen fo;
     uint64_t cookie_ns; /* a listener's: when it last answered by a cookie */
 
     /* ---- send sequence space (RFC 9293 §3.3.1) ---- */
@@ -255,7 +258,8 @@ struct tcp {
     struct tcp_config cfg;
     struct pool tcbs, gaps, sents, marks;
     struct siphash_key isn_key, ts_key, cookie_key;
-    uint64_t accept_no; /* next queued_no */
+    uint8_t fastopen_key[FASTOPEN_KEY_LEN]; /* where none is configured */
+    uint64_t accept_no;                     /* next queued_no */
     struct tcb_queue flush, events;
     struct tcb_queue timewait; /* those without a user, the oldest first */
     uint32_t n_timewait;
@@ -304,6 +308,10 @@ static inline seq_t tcb_data_end(const struct tcb *t) {
 }
 static inline bool tcb_fin_sent(const struct tcb *t) {
     return t->snd.fin_queued && seq_gt(t->snd.nxt, tcb_data_end(t));
+}
+/* May data flow? From the handshake on, with Fast Open from its middle on. */
+static inline bool tcb_has_data_phase(const struct tcb *t) {
+    return tcb_is_synchronized(t) || (t->state == TCPS_SYN_RCVD && t->fo.pending);
 }
 /* Bytes given by the user that were never sent. */
 static inline uint32_t tcb_unsent(const struct tcb *t) {
@@ -502,6 +510,8 @@ int bind_check(struct stack *st, const struct tcb *t, const struct endpoint *loc
 /* ---- user.c ---- */
 /* `s` acknowledges our SYN. */
 void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s);
+/* What sending data takes: congestion control, loss recovery. mss is settled. */
+void tcb_begin_data(struct stack *st, struct tcb *t);
 /* What a connection starts with, before its first SYN. */
 void tcb_start(struct stack *st, struct tcb *t);
 uint32_t tcb_sndbuf_limit(const struct stack *st, const struct tcb *t);

@@ -57,10 +57,14 @@ struct tcp_config {
     uint32_t reordering;      /* tcp_reordering 3, segments */
     uint32_t max_reordering;  /* tcp_max_reordering 300 */
     uint64_t msl_timewait_ns; /* 60 s */
-    uint32_t pacing_ss_ratio; /* tcp_pacing_ss_ratio 200, percent of cwnd a round trip */
-    uint32_t pacing_ca_ratio; /* tcp_pacing_ca_ratio 120 */
-    uint32_t min_tso_segs;    /* tcp_min_tso_segs 2 */
-    uint32_t tso_rtt_log;     /* tcp_tso_rtt_log 9 */
+    uint32_t fastopen;        /* tcp_fastopen 1: enum fastopen_bit */
+    uint8_t fastopen_keys;    /* tcp_fastopen_key: how many; 0: a random one */
+    uint8_t fastopen_key[32];
+    uint32_t fastopen_blackhole_s; /* tcp_fastopen_blackhole_timeout_sec 0 */
+    uint32_t pacing_ss_ratio;      /* tcp_pacing_ss_ratio 200, percent of cwnd a round trip */
+    uint32_t pacing_ca_ratio;      /* tcp_pacing_ca_ratio 120 */
+    uint32_t min_tso_segs;         /* tcp_min_tso_segs 2 */
+    uint32_t tso_rtt_log;          /* tcp_tso_rtt_log 9 */
 };
 enum syncookies { SYNCOOKIES_NEVER, SYNCOOKIES_WHEN_FULL, SYNCOOKIES_ALWAYS };
 enum recovery_bit { RACK_NO_DUPTHRESH = 4 };
@@ -82,6 +86,10 @@ struct tcp_sockopts {
     int minttl;       /* IP_MINTTL: segments of a smaller TTL are dropped (RFC 5082) */
     bool recverr;     /* IP_RECVERR: soft errors are told at once */
     uint8_t tos, ttl;
+    uint32_t fastopen_qlen; /* TCP_FASTOPEN */
+    bool fastopen_connect, fastopen_no_cookie;
+    uint8_t fastopen_keys; /* TCP_FASTOPEN_KEY: how many */
+    uint8_t fastopen_key[32];
     uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: none */
     uint8_t cc;               /* enum cc_id; CC_STACK_DEFAULT: the stack's */
 };

@@ -208,6 +208,7 @@ static void give_up(struct stack *st, struct tcb *t) {
 /* A SYN or SYN-ACK (MUST-22). */
 static void handshake_timeout(struct stack *st, struct tcb *t) {
     uint32_t max = t->passive ? st->tcp->cfg.synack_retries : st->tcp->cfg.syn_retries;
+    max += t->fo.pending; /* as Linux: what was accepted already gets one more */
     if (t->opts.syncnt != 0 && !t->passive)
         max = t->opts.syncnt;
     uint64_t user = user_timeout_ns(t);

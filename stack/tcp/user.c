@@ -26,22 +26,30 @@ void tcb_start(struct stack *st, struct tcb *t) {
     sent_init(t);
 }
 
-void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
-    t->snd.una = s->h.ack;
-    rtt_on_syn_acked(st, t, &s->h.opt);
-    tcp_on_acked(st, t);
+void tcb_begin_data(struct stack *st, struct tcb *t) {
     loss_init(t);
     sent_init(t);
     rack_init(st, t);
-    t->snd.last_ack_ns = t->rcv.last_ns = t->rcv.grow_start_ns = st->now_ns;
     cc_init(st, t);
     pace_update(st, t);
+    ackpolicy_init(t);
+    t->rcv.grow_start_ns = st->now_ns;
+}
+
+void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
+    bool begun = t->fo.pending;
+    t->snd.una = seq_add(t->snd.iss, 1); /* data that s acknowledges, too, is ack.c's affair */
+    rtt_on_syn_acked(st, t, &s->h.opt);
+    tcp_on_acked(st, t);
+    fastopen_settle(st, t, false);
+    t->snd.last_ack_ns = t->rcv.last_ns = st->now_ns;
+    if (!begun)
+        tcb_begin_data(st, t);
     if (t->loss.total_retrans >
         1) /* RFC 5681 §3.1: the SYN was lost; once may be chance (RFC 6928) */
         t->cc.cwnd_bytes = t->snd.mss;
     if (t->loss.total_retrans > 0 && t->rtt.srtt_ns == 0)
         t->rtt.rto_ns = TCP_SYN_RTO_LOST_NS; /* RFC 6298 (5.7) */
-    ackpolicy_init(t);
     tcb_set_state(st, t, TCPS_ESTABLISHED);
     if (t->snd.fin_queued) /* shut down during the handshake */
         tcb_set_state(st, t, TCPS_FIN_WAIT_1);
@@ -65,6 +73,7 @@ static void renew(struct stack *st, struct tcb *t) {
     memset(&t->rate, 0, sizeof(t->rate));
     memset(&t->cc, 0, sizeof(t->cc));
     memset(&t->urgent, 0, sizeof(t->urgent));
+    fastopen_init(t);
     memset(&t->account, 0, sizeof(t->account));
     TAILQ_INIT(&t->rcv.gaps);
     t->probes = t->probe_backoff = t->keepalive_probes = 0;
@@ -203,7 +212,7 @@ static int may_send(struct tcb *t) {
         return 0;
     case TCPS_SYN_SENT:
     case TCPS_SYN_RCVD:
-        return -EAGAIN;
+        return t->fo.pending ? 0 : -EAGAIN;
     default:
         return -EPIPE; /* as Linux, also for one that was never connected */
     }
@@ -286,7 +295,7 @@ ssize_t tcp_recv(struct stack *st, struct tcb *t, const struct iovec *iov, int n
         stack_dirty(st, t);
         stream_consume(&st->chunks, &t->rcv.queue, n + skip);
         recv_after_read(st, t, (uint32_t)(n + skip));
-        if (tcb_is_synchronized(t) && !t->rcv.fin_seen)
+        if (tcb_has_data_phase(t) && !t->rcv.fin_seen)
             ackpolicy_on_read(st, t);
         tcb_leave(st, t);
     }

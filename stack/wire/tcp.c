@@ -21,7 +21,10 @@ enum tcp_opt_kind {
     OPT_SACK_OK = 4,
     OPT_SACK = 5,
     OPT_TS = 8,
+    OPT_FASTOPEN = 34,
+    OPT_EXPERIMENT = 254,
 };
+enum { FASTOPEN_MAGIC = 0xf989 };
 enum { LEN_MSS = 4, LEN_WSCALE = 3, LEN_SACK_OK = 2, LEN_TS = 10, LEN_SACK_BLOCK = 8 };
 
 static uint16_t get16(const uint8_t *p) {
@@ -50,6 +53,14 @@ static void parse_ts(const uint8_t *p, struct tcp_opts *o) {
     o->has_ts = true;
     o->tsval = get32(p + 2);
     o->tsecr = get32(p + 6);
+}
+
+/* `len` bytes of cookie. */
+static void parse_fastopen(const uint8_t *p, size_t len, bool exp, struct tcp_opts *o) {
+    if (len % 2 != 0 || (len != 0 && (len < TCP_FO_COOKIE_MIN || len > TCP_FO_COOKIE_MAX)))
+        return;
+    o->fo = (struct tcp_fo_opt){.present = true, .exp = exp, .len = (uint8_t)len};
+    memcpy(o->fo.cookie, p, len);
 }
 
 /* One option of `len` bytes, kind and length included. */
@@ -84,6 +95,14 @@ static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct tcp_opt
             o->sack[i].lo = seq(get32(p));
             o->sack[i].hi = seq(get32(p + 4));
         }
+        break;
+    case OPT_FASTOPEN:
+        if (syn)
+            parse_fastopen(p + 2, len - 2u, false, o);
+        break;
+    case OPT_EXPERIMENT:
+        if (syn && len >= 4 && get16(p + 2) == FASTOPEN_MAGIC)
+            parse_fastopen(p + 4, len - 4u, true, o);
         break;
     default:
         break;
@@ -137,6 +156,10 @@ static unsigned sack_blocks(const struct tcp_opts *o) {
     return o->nsack < max ? o->nsack : max;
 }
 
+static size_t fastopen_len(const struct tcp_fo_opt *fo) {
+    return (fo->exp ? 4u : 2u) + fo->len;
+}
+
 size_t tcp_build_len(const struct tcp_hdr *h) {
     const struct tcp_opts *o = &h->opt;
     size_t len = TCP_HDR_LEN;
@@ -144,6 +167,7 @@ size_t tcp_build_len(const struct tcp_hdr *h) {
         len += o->has_mss ? LEN_MSS : 0;
         len += o->has_ts ? LEN_TS + 2 : o->sack_permitted ? LEN_SACK_OK + 2 : 0;
         len += o->has_wscale ? LEN_WSCALE + 1 : 0;
+        len += o->fo.present ? (fastopen_len(&o->fo) + 3) / 4 * 4 : 0;
         return len;
     }
     len += o->has_ts ? LEN_TS + 2 : 0;
@@ -173,6 +197,16 @@ static uint8_t *build_syn_options(uint8_t *p, const struct tcp_opts *o) {
     if (o->has_wscale) {
         p = put16(p, OPT_NOP << 8 | OPT_WSCALE);
         p = put16(p, (uint16_t)(LEN_WSCALE << 8 | o->wscale));
+    }
+    if (o->fo.present) {
+        size_t len = fastopen_len(&o->fo);
+        p = put16(p, (uint16_t)((o->fo.exp ? OPT_EXPERIMENT : OPT_FASTOPEN) << 8 | len));
+        if (o->fo.exp)
+            p = put16(p, FASTOPEN_MAGIC);
+        memcpy(p, o->fo.cookie, o->fo.len);
+        p += o->fo.len;
+        if (len % 4 != 0)
+            p = put16(p, OPT_NOP << 8 | OPT_NOP);
     }
     return p;
 }

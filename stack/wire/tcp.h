@@ -24,6 +24,16 @@ enum tcp_flag {
 /* Options of one segment. On parsing, an option of a wrong length is ignored, one that runs past
  * the header ends the list (MUST-7); unknown ones are skipped (MUST-6). MSS and window scale and
  * SACK-permitted count only on a SYN. */
+#define TCP_FO_COOKIE_MIN 4 /* RFC 7413 §4.1.1 */
+#define TCP_FO_COOKIE_MAX 16
+
+struct tcp_fo_opt {
+    bool present;
+    bool exp;    /* in its experimental form: kind 254, magic number 0xF989 */
+    uint8_t len; /* 0: a request */
+    uint8_t cookie[TCP_FO_COOKIE_MAX];
+};
+
 struct tcp_opts {
     bool has_mss, has_wscale, sack_permitted, has_ts;
     uint16_t mss;
@@ -33,6 +43,7 @@ struct tcp_opts {
     struct {
         seq_t lo, hi;
     } sack[TCP_SACK_MAX];
+    struct tcp_fo_opt fo; /* on a SYN only */
 };
 
 struct tcp_hdr {
@@ -47,7 +58,8 @@ struct tcp_hdr {
 
 int tcp_parse(const uint8_t *p, size_t len, struct tcp_hdr *h);
 /* Bytes that tcp_build will write for these: header and options, a multiple of 4. Options stand
- * as Linux writes them: a SYN has mss, sackOK+TS (or nop nop TS), nop, wscale; others nop nop TS,
+ * as Linux writes them: a SYN has mss, sackOK+TS (or nop nop TS), nop, wscale, Fast Open
+ * (padded behind); others nop nop TS,
  * nop nop SACK. SACK blocks that no longer fit in 40 bytes are left out. */
 size_t tcp_build_len(const struct tcp_hdr *h);
 /* With a zero checksum field; hdr_len is ignored. Returns tcp_build_len(h). */
