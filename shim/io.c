@@ -80,18 +80,48 @@ static int flags_of_part(int flags, bool first, bool last) {
     return flags;
 }
 
+/* The bytes of msg behind those moved, as many as go in one entry. Returns their number. */
+static size_t next_part(struct msghdr *part, struct iovec *win, const struct msghdr *msg,
+                        size_t moved) {
+    *part = *msg;
+    part->msg_iov = win;
+    part->msg_iovlen = (size_t)iov_window(win, msg, moved);
+    return iov_len(win, (int)part->msg_iovlen);
+}
+
+/* A send that begins the connection (MSG_FASTOPEN; connect(2) deferred by TCP_FASTOPEN_CONNECT)
+ * waits for it, if it may block: then an error is what it returns, whatever the SYN has carried. */
+static ssize_t send_with_syn(int fd, struct sock *so, const struct msghdr *msg, int flags,
+                             bool block, uint64_t deadline, bool restartable) {
+    struct iovec win[IO_CHUNK_IOVS];
+    struct msghdr part, nothing = {0};
+    (void)next_part(&part, win, msg, 0);
+    ssize_t taken = send_once(fd, so, &part, flags, 0), r = taken;
+    if (!block || (taken < 0 && taken != -EINPROGRESS))
+        return taken;
+    while ((r = send_once(fd, so, &nothing, 0, 0)) == -EAGAIN)
+        if ((r = wait_sock(host_get(), so, POLLOUT, deadline, restartable)) < 0)
+            break;
+    return r < 0 ? r : taken > 0 ? taken : 0;
+}
+
 static ssize_t send_stream(int fd, struct sock *so, const struct msghdr *msg, int flags,
                            size_t total) {
     bool block = may_block(so, flags);
     uint64_t timeo_ns = sock_sndtimeo_ns(so), deadline = deadline_after_ns(timeo_ns);
     size_t moved = 0;
     ssize_t r;
+    if ((flags & MSG_FASTOPEN) || sock_is_deferred(so)) {
+        r = send_with_syn(fd, so, msg, flags, block, deadline, timeo_ns == 0);
+        if (r < 0 || !block || (size_t)r == total)
+            return r;
+        moved = (size_t)r;
+        flags &= ~MSG_FASTOPEN;
+    }
     do {
         struct iovec win[IO_CHUNK_IOVS];
-        struct msghdr part = *msg;
-        part.msg_iov = win;
-        part.msg_iovlen = (size_t)iov_window(win, msg, moved);
-        size_t len = iov_len(win, (int)part.msg_iovlen);
+        struct msghdr part;
+        size_t len = next_part(&part, win, msg, moved);
         int part_flags = flags_of_part(flags, moved == 0, moved + len == total);
         r = send_once(fd, so, &part, part_flags, moved);
         if (r > 0) {

@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include "stack/sock/sock_internal.h"
+#include "stack/tcp/fastopen.h"
 
 bool sock_is_listener(const struct sock *so) {
     return sock_is_tcp(so) && tcp_get_state(so->tcb) == TCPS_LISTEN;
@@ -70,8 +71,8 @@ int sock_listen(struct stack *st, struct sock *so, int backlog) {
 
 /* ---- connect ---- */
 
-static int connect_begin(struct stack *st, struct sock *so, const struct sockaddr *sa,
-                         socklen_t len) {
+static ssize_t connect_begin(struct stack *st, struct sock *so, const struct sockaddr *sa,
+                             socklen_t len, const struct iovec *iov, int niov) {
     struct endpoint remote, local, none;
     int err = sockaddr_get(sa, len, &remote);
     if (err != 0)
@@ -87,10 +88,10 @@ static int connect_begin(struct stack *st, struct sock *so, const struct sockadd
     if (addr_is_multicast(&remote.addr) || net_is_broadcast(st, &remote.addr))
         return -ENETUNREACH;
     so->used = true;
-    err = tcp_connect(st, so->tcb, &remote);
-    if (err == 0)
+    ssize_t n = tcp_connect_with(st, so->tcb, &remote, iov, niov);
+    if (n >= 0)
         so->conn = CONN_CONNECTING;
-    return err;
+    return n;
 }
 
 static int connect_tcp(struct stack *st, struct sock *so, const struct sockaddr *sa,
@@ -99,11 +100,15 @@ static int connect_tcp(struct stack *st, struct sock *so, const struct sockaddr 
     if (so->conn == CONN_DONE)
         return -EISCONN;
     if (so->conn == CONN_NONE) {
-        int err = connect_begin(st, so, sa, len);
+        int err = (int)connect_begin(st, so, sa, len, NULL, 0);
         if (err != 0)
             return err;
         pending = -EINPROGRESS;
+        if (tcp_is_deferred(so->tcb))
+            return 0;
     }
+    if (tcp_is_deferred(so->tcb))
+        return -EISCONN;
     switch (tcp_get_state(so->tcb)) {
     case TCPS_SYN_SENT:
     case TCPS_SYN_RCVD:
@@ -117,6 +122,31 @@ static int connect_tcp(struct stack *st, struct sock *so, const struct sockaddr 
         so->conn = CONN_DONE;
         return 0;
     }
+}
+
+bool sock_is_deferred(const struct sock *so) {
+    return sock_is_tcp(so) && tcp_is_deferred(so->tcb);
+}
+
+ssize_t sock_fastopen(struct stack *st, struct sock *so, const struct msghdr *msg) {
+    sa_family_t family = AF_INET;
+    if (msg->msg_name != NULL && msg->msg_namelen >= sizeof(family))
+        memcpy(&family, msg->msg_name, sizeof(family));
+    if (!(tcp_get_config(st)->fastopen & FASTOPEN_CLIENT) || family == AF_UNSPEC)
+        return -EOPNOTSUPP;
+    if (so->conn != CONN_NONE && !tcp_is_deferred(so->tcb)) {
+        int err = connect_tcp(st, so, NULL, 0);
+        return err == 0 || err == -EISCONN ? 0 : err;
+    }
+    if (tcp_is_deferred(so->tcb))
+        return 0;
+    if (msg->msg_name == NULL)
+        return -EPIPE; /* a send on what is not connected */
+    struct iovec none = {NULL, 0};
+    int niov = (int)msg->msg_iovlen;
+    ssize_t n = connect_begin(st, so, msg->msg_name, msg->msg_namelen,
+                              niov > 0 ? msg->msg_iov : &none, niov > 0 ? niov : 1);
+    return n != 0 ? n : -EINPROGRESS;
 }
 
 /* connect(AF_UNSPEC): back to what it was before connect or listen. */

@@ -123,8 +123,11 @@ static ssize_t recv_dgram(struct stack *st, struct sock *so, struct msghdr *msg,
 
 static ssize_t send_stream(struct stack *st, struct sock *so, const struct msghdr *msg, int flags) {
     struct send_ctl ctl;
-    if (flags & MSG_FASTOPEN)
-        return -EOPNOTSUPP;
+    if (flags & MSG_FASTOPEN) {
+        ssize_t n = sock_fastopen(st, so, msg);
+        if (n != 0)
+            return n;
+    }
     int err = send_ctl_take(st, so, msg, &ctl);
     if (err != 0)
         return err;

@@ -78,6 +78,10 @@ int sock_accept(struct stack *st, struct sock *so, uint32_t proc, uint64_t ino, 
  * last part will come; what is timestamped is the whole (the kernel's own MSG_BATCH, which programs
  * cannot mean). */
 #define SOCK_SEND_PART 0x40000
+/* MSG_FASTOPEN on a stream that is not connected begins the connection: the bytes that its SYN
+ * carries are returned, or -EINPROGRESS if it carries none. So does any send where connect(2) has
+ * been deferred (TCP_FASTOPEN_CONNECT). Who may block waits for the connection then. */
+bool sock_is_deferred(const struct sock *so);
 ssize_t sock_send(struct stack *st, struct sock *so, const struct msghdr *msg, int flags);
 /* Sets msg_flags, msg_namelen, msg_controllen. */
 ssize_t sock_recv(struct stack *st, struct sock *so, struct msghdr *msg, int flags);

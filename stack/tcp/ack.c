@@ -105,8 +105,7 @@ static struct ack_news news_of(struct tcb *t, const struct seg *s) {
                              .rs.prior_in_flight = scoreboard_pipe(t)};
 }
 
-/* All that an ACK may tell of data outstanding. */
-static void learn(struct stack *st, struct tcb *t, const struct seg *s) {
+void ack_learn(struct stack *st, struct tcb *t, const struct seg *s) {
     struct ack_news n = news_of(t, s);
     t->snd.hold = false;
     if (n.acked > 0)
@@ -152,7 +151,7 @@ bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
             tcb_want_flush(st, t);
         return true; /* its text counts */
     }
-    learn(st, t, s);
+    ack_learn(st, t, s);
     account_on_ack(st, t);
     if (tcb_fin_sent(t) && seq_eq(t->snd.una, t->snd.nxt))
         on_fin_acked(st, t);

@@ -13,8 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/uio.h>
 
 #include "stack/base/rand.h"
+#include "stack/tcp/fastopen_cache.h"
 #include "stack/wire/tcp.h"
 
 struct stack;
@@ -22,7 +24,8 @@ struct tcb;
 struct seg;
 struct endpoint;
 
-#define FASTOPEN_KEY_LEN 16u  /* bytes; words of 32 bits, as the sysctl writes them, little-endian \
+#define FASTOPEN_KEY_LEN                                                                           \
+    16u                       /* bytes; words of 32 bits, as the sysctl writes them, little-endian \
                                */
 #define FASTOPEN_KEYS       2 /* the one in use, and the one before it */
 #define FASTOPEN_COOKIE_LEN 8u                   /* of ours */
@@ -61,7 +64,10 @@ struct fastopen {
     bool data;                /* data in the SYN has arrived: the peer's here, or ours there */
     bool asked;               /* our SYN had the option */
     bool with_data;           /* … and data */
+    bool exp;                 /* … in its experimental form */
+    bool deferred;            /* TCP_FASTOPEN_CONNECT: the SYN waits for the first data */
     uint8_t fail;             /* enum fastopen_fail */
+    uint32_t syn_data;        /* bytes that the next SYN carries */
     struct tcp_fo_opt option; /* for the next SYN or SYN-ACK */
 };
 
@@ -83,5 +89,23 @@ void fastopen_relink(struct tcb *t);
 /* A key's 16 bytes as SipHash takes them; the cookie for an address pair. */
 void fastopen_cookie(const uint8_t key[static FASTOPEN_KEY_LEN], const struct endpoint *client,
                      const struct endpoint *server, uint8_t cookie[static FASTOPEN_COOKIE_LEN]);
+
+/* ---- client (fastopen_client.c) ---- */
+
+/* Of the stack: Fast Open seems to be filtered on the way. */
+struct fastopen_blackhole {
+    uint32_t times; /* in a row */
+    uint64_t since_ns;
+};
+
+/* Could a SYN to t->remote carry data now? */
+bool fastopen_is_ready(struct stack *st, struct tcb *t);
+/* Before the first SYN: chooses its option, and takes as much of the data as it may carry. Returns
+ * how much. */
+size_t fastopen_fill_syn(struct stack *st, struct tcb *t, const struct iovec *iov, int niov);
+/* The SYN-ACK `s` has made the connection, and what it acknowledges is worked through. */
+void fastopen_on_syn_ack(struct stack *st, struct tcb *t, const struct seg *s);
+/* Another timeout of the SYN. */
+void fastopen_suspect(struct stack *st, const struct tcb *t);
 
 #endif

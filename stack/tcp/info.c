@@ -16,6 +16,8 @@ uint32_t tcp_ready(struct stack *st, struct tcb *t) {
         bits |= POLLHUP;
     if (rd_shut)
         bits |= POLLIN | POLLRDNORM | POLLRDHUP;
+    if (t->fo.deferred)
+        return bits | POLLOUT | POLLWRNORM;
     if (t->state == TCPS_SYN_SENT || (t->state == TCPS_SYN_RCVD && !t->fo.pending))
         return bits;
     /* The urgent byte does not count for a reader who stands before it and will not get it. */

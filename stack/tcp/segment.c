@@ -113,7 +113,11 @@ int segment_send_syn(struct stack *st, struct tcb *t) {
     h.window = (uint16_t)wnd; /* RFC 7323 §2.2: never scaled on a SYN */
     opts_for_syn(st, t, &h.opt);
     h.opt.fo = t->fo.option;
-    t->fo.option.present = false; /* of the first only: what was lost may have been lost for it */
+    if (t->fo.syn_data > 0)
+        (void)pkt_add_stream(p, &t->snd.buf, 0, t->fo.syn_data);
+    /* The first only: what was lost may have been lost for it. */
+    t->fo.option.present = false;
+    t->fo.syn_data = 0;
     if (ack) {
         t->rcv.adv = seq_max(t->rcv.adv, seq_add(t->rcv.nxt, wnd));
         t->rcv.acked = t->rcv.nxt;

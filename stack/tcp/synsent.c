@@ -4,6 +4,9 @@
 /* The peer has our SYN: ESTABLISHED. What else the segment carries is taken from "sixth" on. */
 static void on_syn_ack(struct stack *st, struct tcb *t, struct seg *s) {
     tcb_establish(st, t, s);
+    if (seq_gt(s->h.ack, t->snd.una))
+        ack_learn(st, t, s);
+    fastopen_on_syn_ack(st, t, s);
     ackpolicy_now(st, t);
     s->seq = seq_add(s->seq, 1);
     s->syn = false;

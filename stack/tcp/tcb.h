@@ -21,7 +21,7 @@
  *   segment.c  headers                                       reset.c    RSTs
  *   timer.c    all deadlines                                 rtt.c      RTT and RTO
  *   user.c, bind.c, close.c the calls                        isn.c      keyed numbers
- *   fastopen.c data in the SYN
+ *   fastopen.c data in the SYN: server; fastopen_client.c, fastopen_cache.c
  *   urgent.c   urgent data, both ways                        marks.c    records, times, copies
  *   info.c, account.c, icmp.c, repair.c, check.c */
 #ifndef STACK_TCP_TCB_H
@@ -258,6 +258,8 @@ struct tcp {
     struct tcp_config cfg;
     struct pool tcbs, gaps, sents, marks;
     struct siphash_key isn_key, ts_key, cookie_key;
+    struct fastopen_cache fastopen_cache;
+    struct fastopen_blackhole blackhole;
     uint8_t fastopen_key[FASTOPEN_KEY_LEN]; /* where none is configured */
     uint64_t accept_no;                     /* next queued_no */
     struct tcb_queue flush, events;
@@ -381,6 +383,8 @@ void paws_update(struct stack *st, struct tcb *t, const struct seg *s);
 /* False: drop the segment. */
 bool ack_process(struct stack *st, struct tcb *t, struct seg *s);
 void ack_window_init(struct tcb *t, const struct seg *s);
+/* All that an ACK at or above SND.UNA may tell of data outstanding. */
+void ack_learn(struct stack *st, struct tcb *t, const struct seg *s);
 
 /* ---- scoreboard.c ---- */
 /* Enters the SACK blocks of a segment, and tells of them in n. */

@@ -124,6 +124,12 @@ int tcp_bind(struct stack *st, struct tcb *t, const struct endpoint *local);
  * broadcast or multicast: MUST-46), -EHOSTUNREACH (ARP has just failed), -EADDRNOTAVAIL (no port),
  * -EINVAL (listener). What goes wrong later, tcp_take_error tells. */
 int tcp_connect(struct stack *st, struct tcb *t, const struct endpoint *remote);
+/* The same with the first data (RFC 7413), as much of it as the SYN may carry, which is nothing
+ * without a cookie: returns how much. iov NULL: none; then TCP_FASTOPEN_CONNECT has the SYN wait
+ * for the first tcp_send, if it may carry data (tcp_is_deferred). */
+ssize_t tcp_connect_with(struct stack *st, struct tcb *t, const struct endpoint *remote,
+                         const struct iovec *iov, int niov);
+bool tcp_is_deferred(const struct tcb *t);
 /* Passive OPEN, or a change of the backlog. -EADDRINUSE, -EINVAL (connected). */
 int tcp_listen(struct stack *st, struct tcb *t, uint32_t backlog);
 /* The next established connection of a listener; NULL: none. */
@@ -131,7 +137,8 @@ struct tcb *tcp_accept(struct stack *st, struct tcb *listener);
 
 /* Queues up to all the bytes and sends what may go. Returns how many were taken, or -EAGAIN (the
  * send buffer is full), -EPIPE (shut down, reset, or never connected, as in Linux: the caller
- * raises SIGPIPE), or the pending error. flags: MSG_MORE, MSG_OOB (the last byte is urgent),
+ * raises SIGPIPE), -EINPROGRESS (this has begun a connection that was deferred, and nothing was
+ * taken), or the pending error. flags: MSG_MORE, MSG_OOB (the last byte is urgent),
  * MSG_EOR (it ends a record). ask may be NULL. -ENOBUFS: no room for what is asked. */
 struct tcp_send_ask; /* tcp/marks.h */
 ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags,

@@ -219,6 +219,7 @@ static void handshake_timeout(struct stack *st, struct tcb *t) {
         return;
     }
     t->loss.backoff++;
+    fastopen_suspect(st, t);
     account_on_timeout(st, t);
     t->loss.total_retrans++;
     st->ctr.TcpRetransSegs++;

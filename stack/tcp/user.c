@@ -45,6 +45,10 @@ void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
     t->snd.last_ack_ns = t->rcv.last_ns = st->now_ns;
     if (!begun)
         tcb_begin_data(st, t);
+    if (t->fo.with_data && !t->passive) { /* the SYN's data, timed with the SYN */
+        sent_add(st, t, t->snd.una, t->snd.nxt);
+        sent_last(t)->flags |= SENT_JOINED;
+    }
     if (t->loss.total_retrans >
         1) /* RFC 5681 §3.1: the SYN was lost; once may be chance (RFC 6928) */
         t->cc.cwnd_bytes = t->snd.mss;
@@ -115,8 +119,37 @@ static int may_connect(struct stack *st, const struct tcb *t, const struct endpo
     return 0;
 }
 
+/* The first SYN. 0, or why it could not go. */
+static int send_first_syn(struct stack *st, struct tcb *t) {
+    st->ctr.TcpActiveOpens++;
+    int err = segment_send_syn(st, t);
+    rtt_on_syn(t, st->now_ns);
+    tcp_on_sent(st, t);
+    if (err == -EHOSTUNREACH || err == -ENETUNREACH) {
+        tcb_finish(st, t, 0);
+        return err;
+    }
+    return 0; /* whatever else it was, the SYN will be sent again */
+}
+
 int tcp_connect(struct stack *st, struct tcb *t, const struct endpoint *remote) {
+    return (int)tcp_connect_with(st, t, remote, NULL, 0);
+}
+
+/* The SYN that waited for data. */
+static ssize_t send_deferred(struct stack *st, struct tcb *t, const struct iovec *iov, int niov) {
+    stack_dirty(st, t);
+    t->fo.deferred = false;
+    size_t taken = fastopen_fill_syn(st, t, iov, niov);
+    int err = send_first_syn(st, t);
+    tcb_leave(st, t);
+    return err != 0 ? err : taken > 0 ? (ssize_t)taken : -EINPROGRESS;
+}
+
+ssize_t tcp_connect_with(struct stack *st, struct tcb *t, const struct endpoint *remote,
+                         const struct iovec *iov, int niov) {
     struct endpoint local;
+    size_t taken = 0;
     int err = may_connect(st, t, remote);
     if (err == 0)
         err = choose_endpoints(st, t, remote, &local);
@@ -132,16 +165,20 @@ int tcp_connect(struct stack *st, struct tcb *t, const struct endpoint *remote) 
     tcb_start(st, t);
     tcb_set_state(st, t, TCPS_SYN_SENT);
     tcb_insert_flow(st, t);
-    st->ctr.TcpActiveOpens++;
-    err = segment_send_syn(st, t);
-    rtt_on_syn(t, st->now_ns);
-    tcp_on_sent(st, t);
-    if (err == -EHOSTUNREACH || err == -ENETUNREACH)
-        tcb_finish(st, t, 0);
-    else
-        err = 0; /* whatever else it was, the SYN will be sent again */
+    bool later = iov == NULL && t->opts.fastopen_connect;
+    if (later && fastopen_is_ready(st, t)) {
+        t->fo.deferred = true;
+    } else {
+        if (iov != NULL || later)
+            taken = fastopen_fill_syn(st, t, iov, niov);
+        err = send_first_syn(st, t);
+    }
     tcb_leave(st, t);
-    return err;
+    return err != 0 ? err : (ssize_t)taken;
+}
+
+bool tcp_is_deferred(const struct tcb *t) {
+    return t->fo.deferred;
 }
 
 int tcp_listen(struct stack *st, struct tcb *t, uint32_t backlog) {
@@ -220,6 +257,8 @@ static int may_send(struct tcb *t) {
 
 ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags,
                  const struct tcp_send_ask *ask) {
+    if (t->fo.deferred)
+        return send_deferred(st, t, iov, niov);
     int err = may_send(t);
     if (err != 0) {
         t->snd.nospace = t->snd.nospace || err == -EAGAIN;
