@@ -75,7 +75,7 @@ Options, each with the environment variable that does the same for a bare
                                          net.ipv4.tcp_sack=0; may be said again (in the variable:
                                          commas between). Else as the namespace's /proc/sys has it
   --live-sysctl     SHIMSTACK_LIVE_SYSCTL=1
-                                         read /proc/sys anew whenever a socket is made
+                                         read /proc/sys anew whenever a socket is made or connected
                     SHIMSTACK_STAY=1     the host's keeper stays when nothing is left to keep
 
 Without --if and --addr the host is found by itself: the interface whose alias begins with

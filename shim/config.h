@@ -34,7 +34,7 @@ struct config {
     uint8_t log_level;
     bool stay;        /* the keeper stays when nothing is left */
     char sysctl[512]; /* "net.ipv4.tcp_sack=0,…", over what /proc/sys says */
-    bool live_sysctl; /* /proc/sys is read anew whenever a socket is made */
+    bool live_sysctl; /* /proc/sys is read anew whenever a socket is made or connected */
 };
 
 /* Fills cfg for this namespace:

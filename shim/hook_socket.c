@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "shim/hook.h"
-#include "shim/sysctl.h"
 
 int fd_make(int type, int flags, uint64_t *ino) {
     if (!fdtab_init())
@@ -38,15 +37,8 @@ static int make_sock(int domain, int type, int protocol) {
     if (fd < 0)
         return fd;
     struct sock *so;
-    struct tcp_config tcp;
-    bool live = h->sh->cfg.live_sysctl;
-    if (live) {
-        tcp_config_default(&tcp);
-        sysctl_load(&tcp, &h->sh->cfg);
-    }
+    host_live_sysctl(h);
     host_enter(h);
-    if (live)
-        tcp_set_config(h->st, &tcp);
     int r = sock_open(h->st, h->proc, domain, kind, protocol, ino, &so);
     if (r == 0) {
         if (type & SOCK_NONBLOCK)
@@ -158,6 +150,7 @@ static int connect_once(int fd, struct sock *so, const struct sockaddr *addr, so
  * socket was non-blocking) waits for it, as in Linux, instead of EALREADY. */
 static int do_connect(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len) {
     uint64_t timeo_ns = sock_sndtimeo_ns(so), deadline = deadline_after_ns(timeo_ns);
+    host_live_sysctl(host_get());
     int first = connect_once(fd, so, addr, len), r = first;
     while ((r == -EINPROGRESS || r == -EALREADY) && !sock_nonblocking(so)) {
         int w = wait_sock(host_get(), so, POLLOUT | POLLERR | POLLHUP, deadline, timeo_ns == 0);

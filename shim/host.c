@@ -1,5 +1,7 @@
 #include "shim/host.h"
 
+#include "shim/sysctl.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -210,6 +212,17 @@ void host_child_is_gone(int32_t pid) {
 bool host_pending(const struct host *h, uint64_t now_ns) {
     return now_ns >= atomic_load_explicit(&h->sh->next_ns, memory_order_relaxed) ||
            afpacket_pending(h->packet);
+}
+
+void host_live_sysctl(struct host *h) {
+    struct tcp_config tcp;
+    if (h == NULL || !h->sh->cfg.live_sysctl)
+        return;
+    tcp_config_default(&tcp);
+    sysctl_load(&tcp, &h->sh->cfg);
+    host_enter(h);
+    tcp_set_config(h->st, &tcp);
+    host_leave(h);
 }
 
 void host_enter_quiet(struct host *h) {

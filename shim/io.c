@@ -95,6 +95,7 @@ static ssize_t send_with_syn(int fd, struct sock *so, const struct msghdr *msg, 
                              bool block, uint64_t deadline, bool restartable) {
     struct iovec win[IO_CHUNK_IOVS];
     struct msghdr part, nothing = {0};
+    host_live_sysctl(host_get());
     (void)next_part(&part, win, msg, 0);
     ssize_t taken = send_once(fd, so, &part, flags, 0), r = taken;
     if (!block || (taken < 0 && taken != -EINPROGRESS))

@@ -82,13 +82,12 @@ static int pacing_set(struct tcp_sockopts *o, const void *val, socklen_t len) {
             return err;
         o->max_pacing_rate = v == -1 ? UINT64_MAX : (uint32_t)v;
     }
-    if (o->max_pacing_rate == UINT64_MAX)
-        o->max_pacing_rate = 0;
+    o->paced = o->max_pacing_rate != UINT64_MAX;
     return 0;
 }
 
 static int pacing_get(const struct tcp_sockopts *o, void *val, socklen_t *len) {
-    uint64_t rate = o->max_pacing_rate != 0 ? o->max_pacing_rate : UINT64_MAX;
+    uint64_t rate = o->paced ? o->max_pacing_rate : UINT64_MAX;
     if (*len >= sizeof(rate))
         return opt_put(val, len, &rate, sizeof(rate));
     return opt_put_int(val, len, (int)(rate > UINT32_MAX ? UINT32_MAX : rate));

@@ -29,6 +29,7 @@ static bool in_quick_mode(const struct tcb *t) {
 void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, bool in_order,
                        bool filled_gap) {
     learn_mss(t, s);
+    t->ack.asked_ns = st->now_ns;
     t->ack.owed = true;
     if (!in_order) { /* RFC 5681 §4.2: a duplicate ACK, immediately */
         t->ack.quick = TCP_QUICKACKS;
@@ -53,8 +54,9 @@ void ackpolicy_on_read(struct stack *st, struct tcb *t) {
 
 /* A segment that carries an ACK went out. */
 void ackpolicy_on_sent(struct stack *st, struct tcb *t, bool data) {
-    /* An answer soon after a question: ACKs can ride on answers. */
-    if (data && t->ack.owed && st->now_ns - t->rcv.last_data_ns < TCP_DELACK_NS)
+    /* An answer soon after a question: ACKs can ride on answers. As in Linux, whether one was owed
+     * or not. */
+    if (data && t->ack.asked_ns != 0 && st->now_ns - t->ack.asked_ns < TCP_DELACK_NS)
         t->ack.pingpong = true;
     if (t->ack.owed && t->ack.quick > 0)
         t->ack.quick--;

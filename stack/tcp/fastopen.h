@@ -67,6 +67,7 @@ struct fastopen {
     bool exp;                 /* … in its experimental form */
     bool deferred;            /* TCP_FASTOPEN_CONNECT: the SYN waits for the first data */
     uint8_t fail;             /* enum fastopen_fail */
+    seq_t data_end;           /* of what it carried */
     uint32_t syn_data;        /* bytes that the next SYN carries */
     struct tcp_fo_opt option; /* for the next SYN or SYN-ACK */
 };
@@ -105,6 +106,11 @@ bool fastopen_is_ready(struct stack *st, struct tcb *t);
 size_t fastopen_fill_syn(struct stack *st, struct tcb *t, const struct iovec *iov, int niov);
 /* The SYN-ACK `s` has made the connection, and what it acknowledges is worked through. */
 void fastopen_on_syn_ack(struct stack *st, struct tcb *t, const struct seg *s);
+/* A router has dropped our SYN for its size: another goes at once, without data. */
+void fastopen_on_too_big(struct stack *st, struct tcb *t);
+/* Does a segment that ends at `end` end the data of the SYN? Linux pushes that when it goes again.
+ */
+bool fastopen_ends_at(const struct tcb *t, seq_t end);
 /* Another timeout of the SYN. */
 void fastopen_suspect(struct stack *st, const struct tcb *t);
 

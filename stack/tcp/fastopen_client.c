@@ -70,11 +70,25 @@ size_t fastopen_fill_syn(struct stack *st, struct tcb *t, const struct iovec *io
                               u32_min(space(st, t), (uint32_t)len));
     t->fo.with_data = taken > 0;
     t->fo.syn_data = (uint32_t)taken;
-    t->snd.nxt = seq_add(t->snd.nxt, (uint32_t)taken);
+    t->snd.nxt = t->fo.data_end = seq_add(t->snd.nxt, (uint32_t)taken);
     return taken;
 }
 
+void fastopen_on_too_big(struct stack *st, struct tcb *t) {
+    if (t->state != TCPS_SYN_SENT || !t->fo.with_data || t->loss.total_retrans > 0)
+        return;
+    t->rcv.adv_mss = opts_advertised_mss(st, t);
+    t->loss.total_retrans++;
+    st->ctr.TcpRetransSegs++;
+    rtt_on_syn_again(t);
+    segment_send_syn(st, t);
+}
+
 /* ---- the answer ---- */
+
+bool fastopen_ends_at(const struct tcb *t, seq_t end) {
+    return t->fo.with_data && seq_eq(end, t->fo.data_end);
+}
 
 static void remember(struct stack *st, struct tcb *t, const struct seg *s) {
     const struct tcp_opts *o = &s->h.opt;
@@ -94,7 +108,7 @@ void fastopen_on_syn_ack(struct stack *st, struct tcb *t, const struct seg *s) {
         return;
     if (tcb_outstanding(t) == 0) {
         t->fo.data = true;
-        t->account.delivered--; /* it counts with its SYN */
+        t->account.delivered = 0; /* it counts with its SYN */
         st->ctr.TcpExtTCPFastOpenActive++;
         st->tcp->blackhole.times = 0;
         return;

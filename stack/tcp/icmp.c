@@ -31,8 +31,10 @@ static struct tcb *find(struct stack *st, const struct icmp_err *err) {
 static void on_too_big(struct stack *st, struct tcb *t, uint16_t mtu) {
     uint32_t old = t->snd.mss;
     net_set_path_mtu(st, &t->remote.addr, mtu != 0 ? mtu : MTU_UNKNOWN);
-    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
+    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD) {
+        fastopen_on_too_big(st, t);
         return;
+    }
     opts_update_mss(st, t);
     if (t->snd.mss >= old)
         return;

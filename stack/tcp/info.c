@@ -234,7 +234,7 @@ static void fill_connection(struct stack *st, const struct tcb *t, struct tcp_in
     i->tcpi_snd_wscale = t->snd.wscale & 15;
     i->tcpi_rcv_wscale = t->rcv.wscale & 15;
     i->tcpi_pacing_rate = t->pace.rate;
-    i->tcpi_max_pacing_rate = t->opts.max_pacing_rate != 0 ? t->opts.max_pacing_rate : UINT64_MAX;
+    i->tcpi_max_pacing_rate = t->opts.paced ? t->opts.max_pacing_rate : UINT64_MAX;
     fill_loss(t, i);
     fill_windows(t, i);
     fill_volume(t, i);

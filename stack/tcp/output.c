@@ -97,7 +97,7 @@ static bool retransmit(struct stack *st, struct tcb *t, struct range *r) {
     uint16_t flags = seq_gt(r->hi, data_end) ? TH_FIN : 0;
     seq_t end = seq_min(r->hi, data_end);
     uint32_t len = seq_gt(end, r->lo) ? (uint32_t)seq_diff(end, r->lo) : 0;
-    if (seq_eq(end, data_end) && len > 0 && !t->snd.more)
+    if (len > 0 && ((seq_eq(end, data_end) && !t->snd.more) || fastopen_ends_at(t, end)))
         flags |= TH_PSH;
     int32_t n = segment_send(st, t, r->lo, len, flags);
     if (n < 0)

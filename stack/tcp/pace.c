@@ -14,8 +14,8 @@ void pace_init(struct tcb *t) {
 }
 
 void pace_set_rate(struct tcb *t, uint64_t rate) {
-    uint64_t max = t->opts.max_pacing_rate;
-    t->pace.rate = max != 0 && rate > max ? max : rate;
+    uint64_t max = t->opts.paced ? t->opts.max_pacing_rate : PACE_NO_LIMIT;
+    t->pace.rate = rate > max ? max : rate;
 }
 
 /* Linux's tcp_update_pacing_rate: twice cwnd a round trip in the steep part of slow start, since
@@ -37,8 +37,9 @@ void pace_update(struct stack *st, struct tcb *t) {
 }
 
 static bool is_paced(const struct tcb *t) {
-    bool asked = cc_get(t->cc.id)->paces || t->opts.max_pacing_rate != 0;
-    return asked && t->pace.rate != PACE_NO_LIMIT && t->snd.data_segs_out >= UNPACED_SEGS;
+    bool asked = cc_get(t->cc.id)->paces || t->opts.paced;
+    return asked && t->pace.rate != 0 && t->pace.rate != PACE_NO_LIMIT &&
+           t->snd.data_segs_out >= UNPACED_SEGS;
 }
 
 bool pace_holds(struct stack *st, struct tcb *t) {
@@ -53,9 +54,7 @@ bool pace_holds(struct stack *st, struct tcb *t) {
 void pace_on_sent(struct stack *st, struct tcb *t, uint32_t bytes) {
     if (!is_paced(t))
         return;
-    uint64_t due = t->pace.next_ns, gap = 0;
-    if (t->pace.rate > 0)
-        gap = bytes * S_NS / t->pace.rate;
+    uint64_t due = t->pace.next_ns, gap = bytes * S_NS / t->pace.rate;
     uint64_t late = due != 0 && st->now_ns > due ? st->now_ns - due : 0;
     gap -= late < gap / 2 ? late : gap / 2;
     t->pace.next_ns = (st->now_ns > due ? st->now_ns : due) + gap;

@@ -16,7 +16,7 @@ static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, const struc
                      uint8_t ecn) {
     segment_push_header(p, h, &t->local.addr, &t->remote.addr);
     uint32_t segs = 1, mss = output_mss(t);
-    if (p->payload_len > mss) {
+    if (p->payload_len > mss && !(h->flags & TH_SYN)) { /* a SYN is one segment, whatever the MSS */
         pkt_set_gso(p, addr_is_v4(&t->remote.addr) ? GSO_TCP4 : GSO_TCP6, (uint16_t)mss);
         segs = (p->payload_len + mss - 1) / mss;
     }

@@ -7,6 +7,9 @@ static void on_syn_ack(struct stack *st, struct tcb *t, struct seg *s) {
     if (seq_gt(s->h.ack, t->snd.una))
         ack_learn(st, t, s);
     fastopen_on_syn_ack(st, t, s);
+    if (t->snd
+            .nospace) /* somebody waits to send: as Linux, that will be the answer to the SYN-ACK */
+        t->ack.asked_ns = st->now_ns;
     ackpolicy_now(st, t);
     s->seq = seq_add(s->seq, 1);
     s->syn = false;

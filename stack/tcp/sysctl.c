@@ -175,11 +175,12 @@ static bool next_word(const char **s, uint8_t *out) {
 static int set_key(struct tcp_config *cfg, const char *s) {
     uint8_t key[FASTOPEN_KEYS * FASTOPEN_KEY_LEN] = {0}, any = 0;
     unsigned words = 0;
-    do {
+    for (;; s++) {
         if (words >= sizeof(key) / 4 || !next_word(&s, key + 4 * words))
             return -EINVAL;
-        words++;
-    } while ((words % 4 != 0 && *s++ == '-') || (words % 4 == 0 && *s == ',' && *++s != '\0'));
+        if (*s != (++words % 4 != 0 ? '-' : ','))
+            break;
+    }
     if (words % 4 != 0 || !at_end(s))
         return -EINVAL;
     for (size_t i = 0; i < sizeof(key); i++)

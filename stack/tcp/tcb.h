@@ -197,6 +197,7 @@ struct tcb {
         bool owed;             /* something unacknowledged has come */
         uint8_t quick;         /* segments still to be ACKed at once */
         bool pingpong;         /* interactive: ACKs ride on answers */
+        uint64_t asked_ns;     /* what is sent soon after this is an answer; 0: nobody has asked */
         uint64_t oow_ns;       /* last answer to an unacceptable segment */
         uint64_t challenge_ns; /* last challenge ACK */
     } ack;

@@ -90,7 +90,8 @@ struct tcp_sockopts {
     bool fastopen_connect, fastopen_no_cookie;
     uint8_t fastopen_keys; /* TCP_FASTOPEN_KEY: how many */
     uint8_t fastopen_key[32];
-    uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: none */
+    bool paced;               /* SO_MAX_PACING_RATE has been set: */
+    uint64_t max_pacing_rate; /* bytes per second; 0 paces nothing, as in Linux */
     uint8_t cc;               /* enum cc_id; CC_STACK_DEFAULT: the stack's */
 };
 

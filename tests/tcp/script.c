@@ -110,7 +110,7 @@ static void answer_arp(const uint8_t *p, size_t len) {
 }
 
 static void check_payload(const struct tcp_hdr *h, const uint8_t *p, uint32_t len) {
-    uint32_t rel = h->seq.v - t.local_isn;
+    uint32_t rel = h->seq.v - t.local_isn + (h->flags & TH_SYN ? 1 : 0);
     for (uint32_t i = 0; i < len; i++)
         if (p[i] != out_byte(rel + i))
             t_fail("payload wrong at %u", rel + i);
@@ -539,12 +539,15 @@ void t_connect_from_port(void) {
         t_fail("connect: %d", r);
 }
 
-ssize_t t_send_some(size_t n, int flags) {
+static ssize_t send_to(size_t n, int flags, struct sockaddr_in *to) {
     uint8_t *p = malloc(n + 1);
     for (size_t i = 0; i < n; i++)
         p[i] = out_byte((uint32_t)(1 + t.user_sent + i));
     struct iovec iov = {p, n};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_name = to,
+                         .msg_namelen = to != NULL ? sizeof(*to) : 0};
     stack_set_time(t.st, t.now_ns);
     ssize_t r = sock_send(t.st, t.so, &msg, flags);
     free(p);
@@ -552,6 +555,24 @@ ssize_t t_send_some(size_t n, int flags) {
         t.user_sent += (size_t)r;
     done(0);
     return r;
+}
+
+ssize_t t_send_some(size_t n, int flags) {
+    return send_to(n, flags, NULL);
+}
+
+ssize_t t_fastopen(size_t n) {
+    struct sockaddr_in peer = address(peer_v4, t.peer_port);
+    t.so = new_socket();
+    return send_to(n, MSG_FASTOPEN, &peer);
+}
+
+void t_connect_deferred(void) {
+    t.so = new_socket();
+    t_set(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+    int r = t_connect_again();
+    if (r != 0)
+        t_fail("connect: %d", r);
 }
 
 void t_send(size_t n) {

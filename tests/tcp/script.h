@@ -13,10 +13,10 @@
  * A segment's text: flags as tcpdump writes them, first:last(length), and then, in any order,
  * `ack N`, `win N` (unscaled, as on the wire), `urg N`, `ecn N` (the IP header's two bits: 2 is
  * ECT(0), 3 is CE), and options in angle brackets, in the order
- * of the wire: mss N, sackOK, TS val N ecr N, wscale N, sack N:N N:N, nop, eol. Sequence numbers
- * are relative: 0 is each side's SYN. In in(), `TS … ecr last` echoes what the stack sent last.
- * What out() does not mention may be anything; `*` stands for any one value; `<>` says that there
- * are no options.
+ * of the wire: mss N, sackOK, TS val N ecr N, wscale N, sack N:N N:N, FO HEX (Fast Open; FOEXP in
+ * its experimental form), nop, eol. Sequence numbers are relative: 0 is each side's SYN. In in(),
+ * `TS … ecr last` echoes what the stack sent last. What out() does not mention may be anything; `*`
+ * stands for any one value; `<>` says that there are no options.
  *
  * Everything that the stack sends must be matched by an out(), in order: at the end of a test (and
  * where expect_none() stands) nothing may be left over. Payloads are checked byte by byte, as are
@@ -97,6 +97,10 @@ int t_connect_again(void);
 void t_send(size_t n);
 /* The same, telling what was taken; flags as for send(2). */
 ssize_t t_send_some(size_t n, int flags);
+/* sendto(MSG_FASTOPEN) of n bytes to the peer, on a new socket; what it says. */
+ssize_t t_fastopen(size_t n);
+/* connect(2) with TCP_FASTOPEN_CONNECT, on a new socket; 0 expected. */
+void t_connect_deferred(void);
 /* Receives, asserts that exactly n bytes come and that they are right. */
 void t_recv(size_t n);
 /* What recv(2) says to a buffer of n bytes: bytes, 0 for the end, or -errno. */

@@ -101,6 +101,23 @@ static uint8_t *put_sack(uint8_t *p, const char *s, uint32_t base) {
     return p;
 }
 
+/* "FO hex", "FOEXP hex": a Fast Open cookie; without the hex a request. */
+static uint8_t *put_fastopen(uint8_t *p, const char *s) {
+    bool exp = strncmp(s, "FOEXP", 5) == 0;
+    uint8_t *len = p + 1;
+    unsigned byte;
+    *p = exp ? 254 : 34;
+    p += 2;
+    if (exp)
+        p = put(p, 0xf989, 2);
+    for (s += exp ? 5 : 2; *s == ' '; s++)
+        ;
+    for (; sscanf(s, "%2x", &byte) == 1 && s[1] != '\0'; s += 2)
+        p = put(p, byte, 1);
+    *len = (uint8_t)(p - len + 1);
+    return *s == '\0' ? p : NULL;
+}
+
 /* One option of the list; NULL when its text is not understood. */
 static uint8_t *put_option(uint8_t *p, const char *s, uint32_t last_tsval, uint32_t sack_base) {
     unsigned v;
@@ -121,6 +138,8 @@ static uint8_t *put_option(uint8_t *p, const char *s, uint32_t last_tsval, uint3
         p = put(put(p, 0x080a, 2), v, 4);
         return put(p, strcmp(ecr, "last") == 0 ? last_tsval : (uint32_t)strtoul(ecr, NULL, 10), 4);
     }
+    if (strncmp(s, "FO", 2) == 0)
+        return put_fastopen(p, s);
     if (strncmp(s, "sack ", 5) == 0)
         return put_sack(p, s + 5, sack_base);
     return NULL;
@@ -140,6 +159,14 @@ int opts_from_text(const char *text, uint32_t last_tsval, uint32_t sack_base, ui
     return (int)(p - out);
 }
 
+static int fastopen_text(const uint8_t *p, size_t len, char *out, size_t room) {
+    size_t from = p[0] == 254 ? 4 : 2;
+    int n = snprintf(out, room, p[0] == 254 ? "FOEXP%s" : "FO%s", len > from ? " " : "");
+    for (size_t i = from; i < len; i++)
+        n += snprintf(out + n, room - (size_t)n, "%02x", p[i]);
+    return n;
+}
+
 /* One option of `len` bytes as text. */
 static int option_text(const uint8_t *p, size_t len, uint32_t sack_base, char *out, size_t room) {
     switch (p[0] << 8 | (int)len) {
@@ -154,6 +181,8 @@ static int option_text(const uint8_t *p, size_t len, uint32_t sack_base, char *o
     default:
         break;
     }
+    if (p[0] == 34 || (p[0] == 254 && len >= 4))
+        return fastopen_text(p, len, out, room);
     int n = snprintf(out, room, p[0] == 5 ? "sack" : "kind-%u", p[0]);
     for (size_t i = 2; p[0] == 5 && i + 8 <= len; i += 8)
         n += snprintf(out + n, room - (size_t)n, " %d:%d", (int)(get(p + i, 4) - sack_base),

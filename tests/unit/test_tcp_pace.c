@@ -20,6 +20,7 @@ Test(tcp_pace, the_rate_is_twice_cwnd_a_round_trip_while_that_doubles_and_1_2_la
     t->cc.ssthresh_bytes = 100 * TU_MSS;
     pace_update(st, t);
     cr_assert_eq(t->pace.rate, 12 * MB);
+    t->opts.paced = true;
     t->opts.max_pacing_rate = MB;
     pace_update(st, t);
     cr_assert_eq(t->pace.rate, MB);
@@ -39,6 +40,7 @@ Test(tcp_pace, nothing_waits_unless_somebody_asked_for_pacing) {
 Test(tcp_pace, what_comes_next_leaves_when_the_last_has_passed_at_that_rate) {
     struct stack *st = tu_stack();
     struct tcb *t = warm_tcb(st);
+    t->opts.paced = true;
     t->opts.max_pacing_rate = MB;
     pace_update(st, t);
     cr_assert_not(pace_holds(st, t));
@@ -54,6 +56,7 @@ Test(tcp_pace, what_comes_next_leaves_when_the_last_has_passed_at_that_rate) {
 Test(tcp_pace, who_is_late_catches_up_but_half_of_the_gap_stays) {
     struct stack *st = tu_stack();
     struct tcb *t = warm_tcb(st);
+    t->opts.paced = true;
     t->opts.max_pacing_rate = MB;
     pace_update(st, t);
     pace_on_sent(st, t, 1000);
