@@ -137,6 +137,7 @@ int sock_open(struct stack *st, uint32_t proc, int family, int type, int protoco
         struct udp *u = udp_open(st);
         if (u != NULL) {
             u->user = so;
+            u->rcvbuf = tcp_get_config(st)->core_rmem_default;
             so->udp = u;
         }
     }

@@ -86,7 +86,7 @@ static const struct opt_row table[] = {
     INT(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, TCP_ONLY, 0, 1, SOCK(thin_lto)),
     INT(IPPROTO_TCP, TCP_TX_DELAY, TCP_ONLY, 0, INT_MAX, SOCK(tx_delay)),
     INT(IPPROTO_TCP, TCP_INQ, TCP_ONLY, 0, 1, SOCK(inq)),
-    INT(IPPROTO_TCP, TCP_WINDOW_CLAMP, TCP_ONLY, 0, INT_MAX, SOCK(window_clamp)),
+    INT(IPPROTO_TCP, TCP_NOTSENT_LOWAT, TCP_ONLY, INT_MIN, INT_MAX, COMMON(notsent_lowat)),
 };
 
 static const struct opt_row *row_find(const struct sock *so, int level, int name) {
@@ -132,7 +132,7 @@ void sock_opts_apply(struct stack *st, struct sock *so) {
     u->reuse_port = o->reuse_port;
     u->tos = o->tos;
     u->ttl = o->ttl;
-    u->rcvbuf = o->rcvbuf != 0 ? o->rcvbuf : UDP_RCVBUF_DEFAULT;
+    u->rcvbuf = o->rcvbuf != 0 ? o->rcvbuf : tcp_get_config(st)->core_rmem_default;
     u->broadcast_ok = so->opt.broadcast != 0;
     u->recverr = so->opt.recverr != 0;
     u->mcast_ttl = (uint8_t)so->opt.mcast_ttl;

@@ -6,13 +6,9 @@
 
 #include "stack/sock/sock_internal.h"
 
-/* Linux's bounds (net/core/sock.c): half of net.core.rmem_max is the most that is believed, and
- * the value is doubled, for the bookkeeping. */
-#define RMEM_MAX   212992u
-#define WMEM_MAX   212992u
+/* Linux's bounds (net/core/sock.c). */
 #define RCVBUF_MIN 2304u
 #define SNDBUF_MIN 4608u
-#define SNDBUF_TCP 16384u /* what Linux shows for a fresh TCP socket (tcp_wmem[1]) */
 #define SNDBUF_UDP 212992u
 
 #define SO_PASSRIGHTS_NR 83 /* Linux 6.16 */
@@ -41,6 +37,7 @@ enum {
 #define SO_SNDTIMEO_OLD SO_SNDTIMEO
 #endif
 
+/* net.core.rmem_max is the most that is believed; and the value is doubled, for the bookkeeping. */
 static uint32_t bufsize(int v, uint32_t most, uint32_t least) {
     uint32_t n = v < 0 ? most : (uint32_t)v; /* Linux takes it as unsigned, so it is cut to most */
     n = (n < most ? n : most) * 2;
@@ -234,11 +231,12 @@ static int hint_get(const struct sock *so, int name, void *val, socklen_t *len) 
 static int socket_get_buf(struct stack *st, struct sock *so, int name) {
     const struct tcp_sockopts *o = sock_common_opts(so);
     bool tcp = sock_is_tcp(so);
+    const struct tcp_config *cfg = tcp_get_config(st);
     if (name == SO_RCVBUF)
         return (int)(o->rcvbuf != 0 ? o->rcvbuf
-                     : tcp          ? tcp_get_config(st)->rmem_default
-                                    : UDP_RCVBUF_DEFAULT);
-    return (int)(o->sndbuf != 0 ? o->sndbuf : tcp ? SNDBUF_TCP : SNDBUF_UDP);
+                     : tcp          ? cfg->rmem[MEM_FIRST]
+                                    : cfg->core_rmem_default);
+    return (int)(tcp ? tcp_get_sndbuf(st, so->tcb) : o->sndbuf != 0 ? o->sndbuf : SNDBUF_UDP);
 }
 
 /* SK_MEMINFO_*: what is queued, and the limits (sk_get_meminfo). */
@@ -248,7 +246,7 @@ static int meminfo_get(struct stack *st, struct sock *so, void *val, socklen_t *
     info[MEMINFO_RMEM_ALLOC] = tcp ? tcp_inq(so->tcb) : so->udp->queued_bytes;
     info[MEMINFO_RCVBUF] = (uint32_t)socket_get_buf(st, so, SO_RCVBUF);
     info[MEMINFO_SNDBUF] = (uint32_t)socket_get_buf(st, so, SO_SNDBUF);
-    info[MEMINFO_WMEM_QUEUED] = tcp ? tcp_outq(so->tcb) : 0;
+    info[MEMINFO_WMEM_QUEUED] = tcp ? tcp_get_wmem(so->tcb) : 0;
     return opt_put(val, len, info, sizeof(info));
 }
 
@@ -258,7 +256,7 @@ static uint32_t rcvlowat(struct stack *st, const struct sock *so, int v) {
     if (!sock_is_tcp(so))
         return n;
     uint32_t rcvbuf = sock_common_opts_const(so)->rcvbuf;
-    uint32_t most = (rcvbuf != 0 ? rcvbuf : tcp_get_config(st)->rmem_max) / 2;
+    uint32_t most = (rcvbuf != 0 ? rcvbuf : tcp_get_config(st)->rmem[MEM_MOST]) / 2;
     return n < most ? n : most;
 }
 
@@ -282,12 +280,14 @@ int opt_socket_set(struct stack *st, struct sock *so, int name, const void *val,
     case SO_RCVBUF:
     case SO_RCVBUFFORCE:
         if ((err = opt_get_int(val, len, &v)) == 0)
-            o->rcvbuf = bufsize(v, name == SO_RCVBUF ? RMEM_MAX : INT_MAX / 2, RCVBUF_MIN);
+            o->rcvbuf = bufsize(
+                v, name == SO_RCVBUF ? tcp_get_config(st)->core_rmem_max : INT_MAX / 2, RCVBUF_MIN);
         break;
     case SO_SNDBUF:
     case SO_SNDBUFFORCE:
         if ((err = opt_get_int(val, len, &v)) == 0)
-            o->sndbuf = bufsize(v, name == SO_SNDBUF ? WMEM_MAX : INT_MAX / 2, SNDBUF_MIN);
+            o->sndbuf = bufsize(
+                v, name == SO_SNDBUF ? tcp_get_config(st)->core_wmem_max : INT_MAX / 2, SNDBUF_MIN);
         break;
     case SO_MAX_PACING_RATE:
         err = pacing_set(o, val, len);

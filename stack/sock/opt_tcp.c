@@ -11,6 +11,7 @@
 #define MAXSEG_MAX  32767
 #define MSS_DEFAULT 536 /* RFC 9293 MUST-15 */
 #define LINGER2_MAX 120
+#define CLAMP_MIN   1152 /* SOCK_MIN_RCVBUF / 2 */
 
 /* TCP_DEFER_ACCEPT is kept as Linux keeps it, in retransmissions of the SYN-ACK, and shown as the
  * seconds that these take (secs_to_retrans, retrans_to_secs). */
@@ -123,6 +124,11 @@ int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, so
     case TCP_REPAIR_WINDOW:
     case TCP_TIMESTAMP: /* to be set in repair only */
         return repair_set(so, name);
+    case TCP_WINDOW_CLAMP: /* tcp_set_window_clamp */
+        if (v == 0 && tcp_get_state(so->tcb) != TCPS_CLOSED)
+            return -EINVAL;
+        o->window_clamp = v == 0 ? 0 : v < CLAMP_MIN ? CLAMP_MIN : (uint32_t)v;
+        break;
     case TCP_LINGER2:
         o->linger2_s = v < 0 ? -1 : v > LINGER2_MAX ? LINGER2_MAX : v;
         break;
@@ -161,6 +167,8 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
         snprintf(name_buf, sizeof(name_buf), "%s", tcp_cc_name(st, o->cc));
         return opt_put(val, len, name_buf, sizeof(name_buf));
     }
+    case TCP_WINDOW_CLAMP:
+        return opt_put_int(val, len, (int)o->window_clamp);
     case TCP_DEFER_ACCEPT:
         return opt_put_int(val, len, (int)o->defer_accept_s);
     case TCP_QUICKACK:

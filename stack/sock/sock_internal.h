@@ -38,7 +38,6 @@ struct sock_opts {
     int broadcast, dontroute, debug, busy_poll;
     int priority, mark;
     int mtu_discover, recverr, pktinfo, recvtos, recvttl, freebind, bind_no_port;
-    int window_clamp;
     int zerocopy, inq, no_check, rxq_ovfl, select_err_queue, wifi_status, nofcs, prefer_busy_poll;
     int transparent, recvopts, retopts, origdstaddr, recvchecksum, recverr_rfc4884;
     int mcast_loop, mcast_all, mcast_ttl, recvfragsize, thin_lto, tx_delay;

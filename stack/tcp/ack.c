@@ -123,6 +123,7 @@ void ack_learn(struct stack *st, struct tcb *t, const struct seg *s) {
     pace_update(st, t);
     if (n.acked > 0) {
         tcp_on_acked(st, t);
+        sndbuf_grow(st, t);
         tcb_check_space(st, t);
     }
 }

@@ -30,7 +30,7 @@ uint32_t tcp_ready(struct stack *st, struct tcb *t) {
         bits |= POLLIN | POLLRDNORM;
     if (t->urgent.state == URGENT_HERE)
         bits |= POLLPRI;
-    if (wr_shut || tcb_writable(st, t)) {
+    if (wr_shut || sndbuf_is_writable(st, t)) {
         bits |= POLLOUT | POLLWRNORM;
     } else {
         t->snd.nospace = true;

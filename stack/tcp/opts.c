@@ -25,7 +25,9 @@ uint16_t opts_advertised_mss(struct stack *st, const struct tcb *t) {
 
 /* The smallest shift with which the largest buffer can be offered (RFC 7323 §2.3). */
 uint8_t opts_window_scale(const struct stack *st, const struct tcb *t) {
-    uint32_t space = t->opts.rcvbuf != 0 ? t->opts.rcvbuf / 2 : st->tcp->cfg.rmem_max;
+    const struct tcp_config *cfg = &st->tcp->cfg;
+    uint32_t space = u32_max(cfg->rmem[MEM_MOST], cfg->core_rmem_max); /* SO_RCVBUF may come */
+    space = recv_clamped(t, t->opts.rcvbuf != 0 ? t->opts.rcvbuf / 2 : space);
     uint8_t shift = 0;
     while (space > 65535 && shift < TCP_WSCALE_MAX) {
         space >>= 1;

@@ -246,6 +246,8 @@ void tcp_output(struct stack *st, struct tcb *t) {
         cc_on_output(t, scoreboard_pipe(t), fresh.cwnd_stopped);
         account_on_output(st, t, fresh.cwnd_stopped || scoreboard_pipe(t) >= t->cc.cwnd_bytes);
         tcp_on_output_done(st, t, fresh.any);
+        if (fresh.any) /* less is unsent: TCP_NOTSENT_LOWAT */
+            tcb_check_space(st, t);
     }
     if (t->ack.now)
         segment_send_ack(st, t);

@@ -14,11 +14,15 @@
 #define USER_IOV_MAX 16
 #define FRESH_MAX    20 /* chunks: 64 KB in small ones */
 
+uint32_t recv_clamped(const struct tcb *t, uint32_t limit) {
+    return t->opts.window_clamp != 0 ? u32_min(limit, t->opts.window_clamp) : limit;
+}
+
 void recv_init(struct stack *st, struct tcb *t) {
     const struct tcp_config *cfg = &st->tcp->cfg;
     /* Half of the buffer is window, as with Linux's tcp_adv_win_scale = 1: the rest is overhead. */
-    t->rcv.limit = (t->opts.rcvbuf != 0 ? t->opts.rcvbuf : cfg->rmem_default) / 2;
-    t->rcv.limit = u32_max(t->rcv.limit, TCP_RCVBUF_MIN / 2);
+    uint32_t half = (t->opts.rcvbuf != 0 ? t->opts.rcvbuf : cfg->rmem[MEM_FIRST]) / 2;
+    t->rcv.limit = recv_clamped(t, u32_max(half, TCP_RCVBUF_MIN / 2));
     t->rcv.adv_mss = opts_advertised_mss(st, t);
     t->rcv.wscale = t->use_wscale ? opts_window_scale(st, t) : 0;
     t->rcv.mss = u32_min(TCP_MSS_DEFAULT, t->rcv.adv_mss);
@@ -225,9 +229,10 @@ static void grow(struct stack *st, struct tcb *t, uint32_t n) {
     t->rcv.grow_copied += n;
     uint64_t rtt = t->rtt.srtt_ns > MS_NS ? t->rtt.srtt_ns : MS_NS;
     if (t->rcv.grow_copied >= t->rcv.limit / 2) {
-        uint32_t want = u32_min(2 * u32_min(t->rcv.grow_copied, 1u << 30), st->tcp->cfg.rmem_max);
+        uint32_t want =
+            u32_min(2 * u32_min(t->rcv.grow_copied, 1u << 30), st->tcp->cfg.rmem[MEM_MOST]);
         if (st->now_ns - t->rcv.grow_start_ns <= 2 * rtt)
-            t->rcv.limit = u32_max(t->rcv.limit, want);
+            t->rcv.limit = u32_max(t->rcv.limit, recv_clamped(t, want));
     }
     if (st->now_ns - t->rcv.grow_start_ns >= rtt) {
         t->rcv.grow_start_ns = st->now_ns;

@@ -11,7 +11,7 @@ enum kind {
     SYSCTL_BOOL, /* bool */
     SYSCTL_U32,  /* uint32_t */
     SYSCTL_TIME, /* uint64_t of nanoseconds; `unit_ns` each */
-    SYSCTL_MEM,  /* minimum, default, maximum: two uint32_t, the default's and the maximum's */
+    SYSCTL_MEM,  /* minimum, default, maximum: three uint32_t in a row */
     SYSCTL_CC,   /* uint8_t, by name */
     SYSCTL_KEY,  /* one or two keys, in hexadecimal words */
 };
@@ -19,29 +19,28 @@ enum kind {
 struct desc {
     const char *name, *what;
     enum kind kind;
-    size_t at, at_max; /* offsets in struct tcp_config */
+    size_t at; /* offset in struct tcp_config */
     uint64_t min, max;
     uint64_t unit_ns;
 };
 
 #define AT(field) offsetof(struct tcp_config, field)
 #define BOOL(n, field, what)                                                                       \
-    { n, what, SYSCTL_BOOL, AT(field), 0, 0, 1, 0 }
+    { n, what, SYSCTL_BOOL, AT(field), 0, 1, 0 }
 #define U32(n, field, lo, hi, w)                                                                   \
-    { n, w, SYSCTL_U32, AT(field), 0, lo, hi, 0 }
-#define TIME(n, field, unit, w)                                                                    \
-    { n, w, SYSCTL_TIME, AT(field), 0, 1, INT_MAX, unit }
-#define MEM(n, def, most, w)                                                                       \
-    { n, w, SYSCTL_MEM, AT(def), AT(most), 1, INT_MAX, 0 }
+    { n, w, SYSCTL_U32, AT(field), lo, hi, 0 }
+#define TIME(n, field, least, unit, w)                                                             \
+    { n, w, SYSCTL_TIME, AT(field), least, INT_MAX, unit }
+#define MEM(n, field, w)                                                                           \
+    { n, w, SYSCTL_MEM, AT(field), 1, INT_MAX, 0 }
 
 static const struct desc table[] = {
     {"net.ipv4.tcp_congestion_control", "for new connections: cubic, reno, bbr, dctcp", SYSCTL_CC,
-     AT(cc), 0, 0, 0, 0},
+     AT(cc), 0, 0, 0},
     BOOL("net.ipv4.tcp_sack", sack, "offer and take SACK"),
     BOOL("net.ipv4.tcp_dsack", dsack, "report duplicates by SACK (RFC 2883)"),
-    BOOL("net.ipv4.tcp_timestamps", timestamps,
-         "offer and take timestamps (RFC 7323); 1 and 2 alike: "
-         "the offset is random"),
+    U32("net.ipv4.tcp_timestamps", timestamps, 0, 2,
+        "offer and take timestamps (RFC 7323): 1 from a secret start, 2 from 0"),
     BOOL("net.ipv4.tcp_window_scaling", window_scaling, "offer and take window scaling"),
     BOOL("net.ipv4.tcp_slow_start_after_idle", slow_start_after_idle,
          "cwnd falls back after a pause (RFC 5681 §4.1)"),
@@ -64,19 +63,20 @@ static const struct desc table[] = {
     U32("net.ipv4.tcp_max_reordering", max_reordering, 1, INT_MAX, "… learnt at most"),
     U32("net.ipv4.tcp_keepalive_probes", keepalive_probes, 1, 127,
         "unanswered keepalive probes before a connection is given up"),
-    TIME("net.ipv4.tcp_keepalive_time", keepalive_time_ns, 1000000000u,
+    TIME("net.ipv4.tcp_keepalive_time", keepalive_time_ns, 0, 1000000000u,
          "seconds of silence before"),
-    TIME("net.ipv4.tcp_keepalive_intvl", keepalive_intvl_ns, 1000000000u, "seconds between them"),
-    TIME("net.ipv4.tcp_fin_timeout", fin_timeout_ns, 1000000000u,
+    TIME("net.ipv4.tcp_keepalive_intvl", keepalive_intvl_ns, 0, 1000000000u,
+         "seconds between them"),
+    TIME("net.ipv4.tcp_fin_timeout", fin_timeout_ns, 0, 1000000000u,
          "seconds in FIN-WAIT-2 without a user"),
-    TIME("net.ipv4.tcp_rto_min_us", rto_min_ns, 1000u, "lower bound of the timeout"),
-    TIME("net.ipv4.tcp_invalid_ratelimit", invalid_ratelimit_ns, 1000000u,
+    TIME("net.ipv4.tcp_rto_min_us", rto_min_ns, 1, 1000u, "lower bound of the timeout"),
+    TIME("net.ipv4.tcp_invalid_ratelimit", invalid_ratelimit_ns, 0, 1000000u,
          "milliseconds between ACKs in answer to unacceptable segments"),
-    MEM("net.ipv4.tcp_rmem", rmem_default, rmem_max, "receive buffer: first and largest"),
-    MEM("net.ipv4.tcp_wmem", wmem_default, wmem_max, "send buffer: first and largest"),
+    MEM("net.ipv4.tcp_rmem", rmem, "receive buffer: least, first and largest"),
+    MEM("net.ipv4.tcp_wmem", wmem, "send buffer: least, first and largest"),
     U32("net.ipv4.tcp_fastopen", fastopen, 0, INT_MAX, "Fast Open: bits 0x1 client, 0x2 server …"),
     {"net.ipv4.tcp_fastopen_key", "the key of the server's cookies, and maybe the one before",
-     SYSCTL_KEY, AT(fastopen_key), 0, 0, 0, 0},
+     SYSCTL_KEY, AT(fastopen_key), 0, 0, 0},
     U32("net.ipv4.tcp_fastopen_blackhole_timeout_sec", fastopen_blackhole_s, 0, INT_MAX,
         "how long the client gives Fast Open up where it seems to be filtered"),
     U32("net.ipv4.tcp_pacing_ss_ratio", pacing_ss_ratio, 0, 1000,
@@ -85,6 +85,11 @@ static const struct desc table[] = {
     U32("net.ipv4.tcp_min_tso_segs", min_tso_segs, 1, 63, "a super-segment's least"),
     U32("net.ipv4.tcp_tso_rtt_log", tso_rtt_log, 0, 18,
         "log2 of the round trip in microseconds up to which super-segments are at their largest"),
+    U32("net.ipv4.tcp_notsent_lowat", notsent_lowat, 0, UINT32_MAX,
+        "bytes that may wait unsent before a writer does"),
+    U32("net.core.rmem_max", core_rmem_max, 2304, INT_MAX, "the most that SO_RCVBUF gives"),
+    U32("net.core.wmem_max", core_wmem_max, 4608, INT_MAX, "the most that SO_SNDBUF gives"),
+    U32("net.core.rmem_default", core_rmem_default, 2304, INT_MAX, "receive buffer of UDP"),
     U32("net.core.somaxconn", somaxconn, 0, INT_MAX, "bound of a listener's backlog"),
 };
 #define N_SYSCTLS (sizeof(table) / sizeof(table[0]))
@@ -151,8 +156,8 @@ static int set_mem(struct tcp_config *cfg, const struct desc *d, const char *s) 
             return -EINVAL;
     if (!at_end(s))
         return -EINVAL;
-    *(uint32_t *)field(cfg, d->at) = (uint32_t)v[1];
-    *(uint32_t *)field(cfg, d->at_max) = (uint32_t)(v[2] > v[1] ? v[2] : v[1]);
+    for (int i = 0; i < 3; i++)
+        ((uint32_t *)field(cfg, d->at))[i] = (uint32_t)v[i];
     return 0;
 }
 
@@ -214,7 +219,7 @@ int sysctl_set(struct tcp_config *cfg, const char *name, const char *value) {
         return set_mem(cfg, d, value);
     if (!next_number(&value, &v) || !at_end(value))
         return -EINVAL;
-    if (d->kind == SYSCTL_BOOL && v > 1) /* tcp_timestamps knows a 2 */
+    if (d->kind == SYSCTL_BOOL && v > 1)
         v = 1;
     if (v < d->min || v > d->max)
         return -EINVAL;
@@ -229,6 +234,7 @@ int sysctl_set(struct tcp_config *cfg, const char *name, const char *value) {
 
 int sysctl_get(const struct tcp_config *cfg, const char *name, char *text) {
     const struct desc *d = find(name);
+    const uint32_t *mem;
     if (d == NULL)
         return -ENOENT;
     switch (d->kind) {
@@ -243,8 +249,8 @@ int sysctl_get(const struct tcp_config *cfg, const char *name, char *text) {
                  (unsigned long long)(*(uint64_t *)field(cfg, d->at) / d->unit_ns));
         break;
     case SYSCTL_MEM:
-        snprintf(text, SYSCTL_TEXT, "4096 %u %u", *(uint32_t *)field(cfg, d->at),
-                 *(uint32_t *)field(cfg, d->at_max));
+        mem = field(cfg, d->at);
+        snprintf(text, SYSCTL_TEXT, "%u %u %u", mem[0], mem[1], mem[2]);
         break;
     case SYSCTL_KEY:
         get_key(cfg, text);

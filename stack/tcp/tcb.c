@@ -16,12 +16,14 @@ void tcp_config_default(struct tcp_config *cfg) {
         .keepalive_time_ns = 7200 * S_NS,
         .keepalive_intvl_ns = 75 * S_NS,
         .keepalive_probes = 9,
-        .rmem_default = 131072,
-        .rmem_max = 6u << 20,
-        .wmem_default = 16384,
-        .wmem_max = 4u << 20,
+        .rmem = {4096, 131072, 6u << 20},
+        .wmem = {4096, 16384, 4u << 20},
+        .core_rmem_max = 212992,
+        .core_wmem_max = 212992,
+        .core_rmem_default = 212992,
+        .notsent_lowat = UINT32_MAX,
         .window_scaling = true,
-        .timestamps = true,
+        .timestamps = 1,
         .sack = true,
         .somaxconn = 4096,
         .rto_min_ns = 200 * MS_NS,
@@ -319,7 +321,7 @@ struct tcb *tcp_next_event(struct stack *st, uint32_t *rose) {
 void tcb_check_space(struct stack *st, struct tcb *t) {
     if (!t->snd.nospace || !tcb_has_data_phase(t))
         return;
-    if (tcb_writable(st, t)) {
+    if (sndbuf_is_writable(st, t)) {
         t->snd.nospace = false;
         tcb_raise(st, t, POLLOUT);
     } else if (t->snd.buf.len == 0 && !(t->shut & SHUT_BIT_WR)) {

@@ -23,6 +23,7 @@
  *   user.c, bind.c, close.c the calls                        isn.c      keyed numbers
  *   fastopen.c data in the SYN: server; fastopen_client.c, fastopen_cache.c
  *   urgent.c   urgent data, both ways                        marks.c    records, times, copies
+ *   sndbuf.c   how much may be written ahead
  *   info.c, account.c, icmp.c, repair.c, check.c */
 #ifndef STACK_TCP_TCB_H
 #define STACK_TCP_TCB_H
@@ -48,6 +49,7 @@
 #include "stack/tcp/prr.h"
 #include "stack/tcp/rack.h"
 #include "stack/tcp/sent.h"
+#include "stack/tcp/sndbuf.h"
 #include "stack/tcp/syncookie.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tlp.h"
@@ -73,9 +75,6 @@
 #define TCP_GAP_RUNS_MAX    256u       /* runs of out-of-order data a connection may hold */
 #define TCP_SUPER_MAX       65535u     /* an IP packet's total length */
 #define TCP_RCVBUF_MIN      2048u
-/* Two super-frames, so that one is copied while one is sent; Linux, whose buffer counts overhead,
- * has about as much from the first window on, whatever tcp_wmem's default. */
-#define TCP_SNDBUF_LEAST 131072u
 #define TCP_TIMEWAIT_SHARE                                                                         \
     2u /* at most 1/2 of the tcbs wait in TIME-WAIT (Linux: tcp_max_tw_buckets) */
 #define TCP_ALLOC_RESERVE 16u /* tcp_send leaves 1/16 of the chunks to what is received */
@@ -182,6 +181,7 @@ struct tcb {
 
     struct tcp_urgent urgent; /* urgent.c */
     struct send_marks marks;  /* marks.c */
+    struct sndbuf sndbuf;     /* sndbuf.c */
     struct errq errq;
     struct tcp_account account; /* account.c */
 
@@ -412,6 +412,8 @@ void rtt_backoff(struct tcb *t);
 
 /* ---- recv.c ---- */
 void recv_init(struct stack *st, struct tcb *t);
+/* `limit`, but not beyond TCP_WINDOW_CLAMP. */
+uint32_t recv_clamped(const struct tcb *t, uint32_t limit);
 void recv_segment(struct stack *st, struct tcb *t, struct seg *s);
 /* The window to be advertised now, in bytes; moves rcv.adv. */
 uint32_t recv_advance_window(struct stack *st, struct tcb *t);
@@ -519,7 +521,5 @@ void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s);
 void tcb_begin_data(struct stack *st, struct tcb *t);
 /* What a connection starts with, before its first SYN. */
 void tcb_start(struct stack *st, struct tcb *t);
-uint32_t tcb_sndbuf_limit(const struct stack *st, const struct tcb *t);
-bool tcb_writable(const struct stack *st, const struct tcb *t);
 
 #endif

@@ -25,6 +25,9 @@ enum tcp_state { /* Linux's numbers, as TCP_INFO shows them */
                  TCPS_CLOSING,
 };
 
+/* Of a triple such as tcp_rmem. */
+enum { MEM_LEAST, MEM_FIRST, MEM_MOST, MEM_N };
+
 /* Per stack; each has the name and the default of the Linux sysctl in the comment. */
 enum cc_id { CC_STACK_DEFAULT, CC_CUBIC, CC_RENO, CC_BBR, CC_DCTCP, CC_N };
 
@@ -35,13 +38,14 @@ struct tcp_config {
     uint32_t retries2;       /* tcp_retries2 15 */
     uint32_t orphan_retries; /* tcp_orphan_retries 0: TCP_ORPHAN_RETRIES */
     uint64_t fin_timeout_ns; /* tcp_fin_timeout 60 s; also the length of TIME-WAIT, as in Linux */
-    uint64_t keepalive_time_ns;      /* tcp_keepalive_time 7200 s */
-    uint64_t keepalive_intvl_ns;     /* tcp_keepalive_intvl 75 s */
-    uint32_t keepalive_probes;       /* tcp_keepalive_probes 9 */
-    uint32_t rmem_default, rmem_max; /* tcp_rmem 131072, 6 MiB */
-    uint32_t wmem_default, wmem_max; /* tcp_wmem: 16 KiB grows to 4 MiB; here the buffer's cap */
-    bool window_scaling, timestamps, sack; /* all on */
-    uint32_t somaxconn;                    /* net.core.somaxconn 4096 */
+    uint64_t keepalive_time_ns;  /* tcp_keepalive_time 7200 s */
+    uint64_t keepalive_intvl_ns; /* tcp_keepalive_intvl 75 s */
+    uint32_t keepalive_probes;   /* tcp_keepalive_probes 9 */
+    uint32_t rmem[MEM_N];        /* tcp_rmem 4096 131072 6 MiB */
+    uint32_t wmem[MEM_N];        /* tcp_wmem 4096 16384 4 MiB */
+    bool window_scaling, sack;   /* both on */
+    uint32_t timestamps;         /* tcp_timestamps 1; 2: from 0, not from a secret start */
+    uint32_t somaxconn;          /* net.core.somaxconn 4096 */
     bool stdurg;         /* tcp_stdurg 0: the pointer points behind the urgent byte (MUST-62) */
     uint64_t rto_min_ns; /* 200 ms */
     uint8_t cc;          /* tcp_congestion_control cubic: enum cc_id */
@@ -65,6 +69,9 @@ struct tcp_config {
     uint32_t pacing_ca_ratio;      /* tcp_pacing_ca_ratio 120 */
     uint32_t min_tso_segs;         /* tcp_min_tso_segs 2 */
     uint32_t tso_rtt_log;          /* tcp_tso_rtt_log 9 */
+    uint32_t notsent_lowat;        /* tcp_notsent_lowat: no bound */
+    uint32_t core_rmem_max, core_wmem_max; /* net.core.rmem_max, wmem_max 212992 */
+    uint32_t core_rmem_default;            /* net.core.rmem_default 212992: of UDP */
 };
 enum syncookies { SYNCOOKIES_NEVER, SYNCOOKIES_WHEN_FULL, SYNCOOKIES_ALWAYS };
 enum recovery_bit { RACK_NO_DUPTHRESH = 4 };
@@ -81,6 +88,8 @@ struct tcp_sockopts {
     int32_t linger2_s;       /* TCP_LINGER2; 0: default */
     uint32_t rcvbuf, sndbuf; /* 0: default, may grow; else fixed as Linux does (doubled already) */
     uint32_t rcvlowat;
+    uint32_t window_clamp;  /* TCP_WINDOW_CLAMP; 0: none */
+    uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT; 0: the stack's */
     uint32_t defer_accept_s;
     uint32_t tsflags; /* SO_TIMESTAMPING */
     int minttl;       /* IP_MINTTL: segments of a smaller TTL are dropped (RFC 5082) */
@@ -185,7 +194,9 @@ int tcp_peek_soft_error(const struct tcb *t);   /* the last soft error (RFC 9293
 uint32_t tcp_inq(const struct tcb *t);          /* SIOCINQ */
 /* TCP_INQ's: all that is queued; not 0 while the end is still to be read. */
 int tcp_inq_hint(const struct tcb *t);
-uint32_t tcp_outq(const struct tcb *t); /* SIOCOUTQ: not acknowledged */
+uint32_t tcp_get_sndbuf(const struct stack *st, const struct tcb *t); /* SO_SNDBUF */
+uint32_t tcp_get_wmem(const struct tcb *t); /* what is in it, at its true size */
+uint32_t tcp_outq(const struct tcb *t);     /* SIOCOUTQ: not acknowledged */
 uint32_t tcp_outq_nsd(const struct tcb *t);
 bool tcp_is_bound(const struct tcb *t);
 /* Nothing is left to be done for it: linger's wait is over. */

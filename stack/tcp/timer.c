@@ -51,7 +51,9 @@ static uint64_t user_timeout_ns(const struct tcb *t) {
 }
 
 static uint64_t keep_idle_ns(struct stack *st, const struct tcb *t) {
-    return t->opts.keepidle_s != 0 ? t->opts.keepidle_s * S_NS : st->tcp->cfg.keepalive_time_ns;
+    uint64_t ns = st->tcp->cfg.keepalive_time_ns;
+    ns = t->opts.keepidle_s != 0 ? t->opts.keepidle_s * S_NS : ns;
+    return ns > MS_NS ? ns : MS_NS; /* 0 would ask without end while there is something to send */
 }
 static uint64_t keep_intvl_ns(struct stack *st, const struct tcb *t) {
     return t->opts.keepintvl_s != 0 ? t->opts.keepintvl_s * S_NS : st->tcp->cfg.keepalive_intvl_ns;

@@ -12,13 +12,14 @@ void tcb_start(struct stack *st, struct tcb *t) {
     t->use_ts = cfg->timestamps;
     t->use_sack = cfg->sack;
     t->use_wscale = cfg->window_scaling;
-    t->ts_offset = isn_ts_offset(st, t);
+    t->ts_offset = cfg->timestamps == 1 ? isn_ts_offset(st, t) : 0;
     t->snd.peer_mss = TCP_MSS_DEFAULT;
     opts_update_mss(st, t);
     recv_init(st, t);
     seq_t iss = isn_choose(st, t);
     t->snd.iss = t->snd.una = t->snd.small_end = iss;
     t->snd.nxt = t->snd.buf_seq = seq_add(iss, 1);
+    sndbuf_init(st, t);
     rtt_init(t);
     cc_choose(st, t);
     pace_init(t);
@@ -31,6 +32,7 @@ void tcb_begin_data(struct stack *st, struct tcb *t) {
     sent_init(t);
     rack_init(st, t);
     cc_init(st, t);
+    sndbuf_grow(st, t);
     pace_update(st, t);
     ackpolicy_init(t);
     t->rcv.grow_start_ns = st->now_ns;
@@ -208,35 +210,6 @@ int tcp_listen(struct stack *st, struct tcb *t, uint32_t backlog) {
 
 /* ---- send ---- */
 
-/* Payload bytes that may wait. Grows with cwnd, as in Linux, so that a buffer of sent data and one
- * of unsent data fit. SO_SNDBUF fixes it; half of that is overhead. */
-uint32_t tcb_sndbuf_limit(const struct stack *st, const struct tcb *t) {
-    const struct tcp_config *cfg = &st->tcp->cfg;
-    if (t->opts.sndbuf != 0)
-        return t->opts.sndbuf / 2;
-    uint64_t want = 2 * (uint64_t)t->cc.cwnd_bytes;
-    uint32_t least = u32_max(cfg->wmem_default, TCP_SNDBUF_LEAST);
-    if (want < least)
-        want = least;
-    return want < cfg->wmem_max ? (uint32_t)want : cfg->wmem_max;
-}
-
-static bool pool_has_room(const struct pool *p) {
-    return p->max - p->n_used > p->max / TCP_ALLOC_RESERVE;
-}
-
-/* Some memory is kept back for what is received: ACKs free what is sent, nobody frees the rest. */
-static bool memory_has_room(const struct stack *st) {
-    return pool_has_room(&st->chunks.small) || pool_has_room(&st->chunks.large);
-}
-
-/* sk_stream_is_writeable: a third is free. */
-bool tcb_writable(const struct stack *st, const struct tcb *t) {
-    uint64_t used = t->snd.buf.len;
-    return used + used / 2 <= tcb_sndbuf_limit(st, t) && memory_has_room(st) &&
-           (t->marks.n == 0 || marks_have_room(st, t));
-}
-
 /* 0 when the state allows to send. */
 static int may_send(struct tcb *t) {
     if (t->error != 0)
@@ -255,6 +228,35 @@ static int may_send(struct tcb *t) {
     }
 }
 
+/* Puts `want` bytes of the vector, from its byte `skip` on, behind the send stream; returns how
+ * many, fewer when memory is out (counted). The copying comes first, into memory that nobody looks
+ * at yet: behind the last byte, and into fresh chunks. A process that dies here damages nothing. */
+static size_t append(struct stack *st, struct tcb *t, const struct iovec *iov, int niov,
+                     size_t skip, size_t want) {
+    struct stream *buf = &t->snd.buf, fresh = {0};
+    struct chunk *tail = buf->tail;
+    size_t in_tail = 0;
+    if (want == 0)
+        return 0;
+    if (tail != NULL) {
+        struct iovec room = {tail->data + tail->off + tail->len, tail->cap - tail->off - tail->len};
+        in_tail = iov_copy(&room, 1, 0, iov, niov, skip, want);
+    }
+    stream_append(&st->chunks, &fresh, iov, niov, skip + in_tail, want - in_tail);
+    size_t n = in_tail + fresh.len;
+    stack_dirty(st, t);
+    if (n < want)
+        st->ctr.mem_chunks_out++;
+    if (in_tail > 0) {
+        tail->len += (uint32_t)in_tail;
+        buf->len += in_tail;
+    }
+    stream_join(&st->chunks, buf, &fresh);
+    sndbuf_on_append(t, (uint32_t)n);
+    tcb_leave(st, t);
+    return n;
+}
+
 ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags,
                  const struct tcp_send_ask *ask) {
     if (t->fo.deferred)
@@ -269,35 +271,29 @@ ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int n
         t->snd.nospace = true;
         return t->marks.n > 0 ? -EAGAIN : -ENOBUFS; /* ACKs make room, if any are to come */
     }
-    size_t len = iov_len(iov, niov), used = t->snd.buf.len, limit = tcb_sndbuf_limit(st, t);
-    size_t want = used >= limit ? 0 : len < limit - used ? len : limit - used;
-    /* The copying comes first, into memory that nobody looks at yet: behind the last byte, and into
-     * fresh chunks. A process that dies here damages nothing. */
-    struct stream *buf = &t->snd.buf, fresh = {0};
-    struct chunk *tail = buf->tail;
-    size_t in_tail = 0;
-    if (tail != NULL && want > 0) {
-        struct iovec room = {tail->data + tail->off + tail->len, tail->cap - tail->off - tail->len};
-        in_tail = iov_copy(&room, 1, 0, iov, niov, 0, want);
+    size_t len = iov_len(iov, niov), taken = 0;
+    for (;;) { /* a super-segment at a time, each sent before the next is copied */
+        size_t room = sndbuf_room(st, t), want = len - taken < room ? len - taken : room;
+        size_t n = append(st, t, iov, niov, taken, want);
+        taken += n;
+        if (n < room || taken == len || n == 0)
+            break;
+        stack_dirty(st, t);
+        t->snd.more = !sndbuf_push(t, false);
+        t->snd.hold = true;
+        tcp_output(st, t);
+        tcb_leave(st, t);
     }
-    if (in_tail < want && memory_has_room(st))
-        stream_append(&st->chunks, &fresh, iov, niov, in_tail, want - in_tail);
-    size_t taken = in_tail + fresh.len;
     stack_dirty(st, t);
-    if (taken < len)
-        t->snd.nospace = true;
-    if (taken < want)
-        st->ctr.mem_chunks_out++;
-    if (in_tail > 0) {
-        tail->len += (uint32_t)in_tail;
-        buf->len += in_tail;
-    }
-    stream_join(&st->chunks, buf, &fresh);
+    t->snd.nospace = t->snd.nospace || taken < len;
     t->snd.more = t->snd.hold = (flags & MSG_MORE) && taken == len;
+    sndbuf_push(t, !t->snd.more);
     if ((flags & MSG_OOB) && taken > 0)
         urgent_on_send(t);
     if (marked && taken > 0)
         marks_add(st, t, tcb_data_end(t), (flags & MSG_EOR) && taken == len, ask);
+    if (marked && taken < len) /* what was full went at once */
+        marks_on_sent(st, t, t->snd.nxt);
     if (taken > 0)
         tcp_output(st, t);
     else
@@ -351,11 +347,12 @@ struct tcp_sockopts *tcp_opts(struct tcb *t) {
 void tcp_opts_changed(struct stack *st, struct tcb *t) {
     stack_dirty(st, t);
     t->flow.spread = t->opts.reuse_port && t->remote.port == 0;
+    uint32_t limit = t->rcv.limit, lowat = t->opts.rcvlowat;
     if (t->opts.rcvbuf != 0)
-        t->rcv.limit = u32_max(t->opts.rcvbuf / 2, TCP_RCVBUF_MIN / 2);
-    else if (t->opts.rcvlowat > t->rcv.limit / 2) /* room for it, as Linux's tcp_set_rcvlowat */
-        t->rcv.limit =
-            u32_max(t->rcv.limit, u32_min(t->opts.rcvlowat, st->tcp->cfg.rmem_max / 2) * 2);
+        limit = u32_max(t->opts.rcvbuf / 2, TCP_RCVBUF_MIN / 2);
+    else if (lowat > limit / 2) /* room for it, as Linux's tcp_set_rcvlowat */
+        limit = u32_max(limit, u32_min(lowat, st->tcp->cfg.rmem[MEM_MOST] / 2) * 2);
+    t->rcv.limit = recv_clamped(t, limit);
     if (tcb_is_synchronized(t) && t->state != TCPS_TIME_WAIT) {
         opts_update_mss(st, t);
         cc_on_opts(st, t);

@@ -211,7 +211,7 @@ bool flows_run(const struct flows_config *cfg, struct flows_result *out) {
     world_config_default(&wc);
     stack_config_default(&wc.stack, 0);
     wc.stack.tcp.max_conns = 256;
-    wc.stack.tcp.rmem_default = wc.stack.tcp.rmem_max; /* never what limits a flow */
+    wc.stack.tcp.rmem[MEM_FIRST] = wc.stack.tcp.rmem[MEM_MOST]; /* never what limits a flow */
     wc.caps = (struct link_caps){.mtu = 1500, .gso_max = 65535, .tx_csum = true};
     wc.impair[0] = cfg->wire;
     wc.impair[0].seed = cfg->seed;

@@ -152,8 +152,8 @@ Test(urgent, out_of_order_the_byte_can_be_read_before_the_gap_is_filled) {
 }
 
 Test(urgent, must66_urg_counts_at_a_zero_window) {
-    t_cfg.tcp.rmem_default = 4096;
-    t_cfg.tcp.rmem_max = 4096;
+    t_cfg.tcp.rmem[MEM_FIRST] = 4096;
+    t_cfg.tcp.rmem[MEM_MOST] = 4096;
     t_established("mss 1024", 65535);
     in("P. 1:1025(1024) ack 1 win 65535");
     in("P. 1025:2049(1024) ack 1 win 65535");

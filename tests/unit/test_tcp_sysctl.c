@@ -42,12 +42,16 @@ Test(tcp_sysctl, what_is_set_is_shown) {
 
 Test(tcp_sysctl, values_as_proc_shows_them) {
     cr_assert_eq(sysctl_set(&cfg, "net.ipv4.tcp_rmem", "4096\t540000\t15728640\n"), 0);
-    cr_assert_eq(cfg.rmem_default, 540000);
-    cr_assert_eq(cfg.rmem_max, 15728640);
+    cr_assert_eq(cfg.rmem[MEM_FIRST], 540000);
+    cr_assert_eq(cfg.rmem[MEM_MOST], 15728640);
     cr_assert_eq(sysctl_set(&cfg, "net.ipv4.tcp_congestion_control", "reno\n"), 0);
     cr_assert_eq(cfg.cc, CC_RENO);
     cr_assert_eq(sysctl_set(&cfg, "net.ipv4.tcp_timestamps", "2\n"), 0);
-    cr_assert(cfg.timestamps);
+    cr_assert_eq(cfg.timestamps, 2);
+    cr_assert_eq(sysctl_set(&cfg, "net.ipv4.tcp_wmem", "8192 16384 100000"), 0);
+    cr_assert_str_eq(get("net.ipv4.tcp_wmem"), "8192 16384 100000");
+    cr_assert_eq(sysctl_set(&cfg, "net.ipv4.tcp_invalid_ratelimit", "0"), 0);
+    cr_assert_eq(cfg.invalid_ratelimit_ns, 0);
     cr_assert_eq(sysctl_set(&cfg, "net.ipv4.tcp_fin_timeout", "5"), 0);
     cr_assert_eq(cfg.fin_timeout_ns, 5000000000u);
 }
@@ -60,6 +64,7 @@ Test(tcp_sysctl, nonsense_changes_nothing) {
         {"net.ipv4.tcp_syn_retries", "0"},
         {"net.ipv4.tcp_syn_retries", "-1"},
         {"net.ipv4.tcp_syn_retries", "128"},
+        {"net.ipv4.tcp_rto_min_us", "0"},
         {"net.ipv4.tcp_rmem", "1 2"},
         {"net.ipv4.tcp_rmem", "1 2 x"},
         {"net.ipv4.tcp_rmem", "1 2 3 4"},
