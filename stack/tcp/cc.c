@@ -86,7 +86,7 @@ void cc_on_recovery(struct tcb *t, uint32_t flight) {
 }
 
 void cc_on_recovery_end(struct tcb *t) {
-    if (cc_get(t->cc.id)->control != NULL)
+    if (cc_has_control(t))
         return;
     t->cc.cwnd_bytes = t->cc.ssthresh_bytes; /* RFC 9937 §5 */
     t->cc.acked_bytes = 0;
@@ -114,6 +114,10 @@ bool cc_control(struct stack *st, struct tcb *t, const struct rate_sample *rs) {
     return true;
 }
 
+bool cc_has_control(const struct tcb *t) {
+    return cc_get(t->cc.id)->control != NULL;
+}
+
 bool cc_needs_ecn(const struct stack *st, const struct tcb *t) {
     return cc_get(wanted(st, t))->needs_ecn;
 }
@@ -135,8 +139,7 @@ void cc_on_idle(struct stack *st, struct tcb *t, uint64_t idle_ns) {
     uint32_t rw = u32_min(cc_initial_window(t), t->cc.cwnd_bytes);
     if (cc_get(t->cc.id)->on_restart != NULL)
         cc_get(t->cc.id)->on_restart(st, t, idle_ns);
-    if (idle_ns <= t->rtt.rto_ns || cc_get(t->cc.id)->control != NULL ||
-        !st->tcp->cfg.slow_start_after_idle)
+    if (idle_ns <= t->rtt.rto_ns || cc_has_control(t) || !st->tcp->cfg.slow_start_after_idle)
         return;
     t->cc.ssthresh_bytes = u32_max(t->cc.ssthresh_bytes, t->cc.cwnd_bytes / 4 * 3);
     for (; idle_ns > t->rtt.rto_ns && t->cc.cwnd_bytes > rw; idle_ns -= t->rtt.rto_ns)

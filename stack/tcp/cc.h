@@ -58,6 +58,8 @@ void cc_on_lost(struct stack *st, struct tcb *t, const struct sent *r);
 void cc_watch(struct stack *st, struct tcb *t, const struct rate_sample *rs);
 /* True: the algorithm has done all that is to be done to the window. */
 bool cc_control(struct stack *st, struct tcb *t, const struct rate_sample *rs);
+/* Has it a control of its own, so that PRR is none of its affair? */
+bool cc_has_control(const struct tcb *t);
 bool cc_needs_ecn(const struct stack *st, const struct tcb *t);
 void cc_on_rto(struct tcb *t, uint32_t flight); /* sets ssthresh; the first timeout of a row only */
 /* The loss was none: both windows as they were before, or larger if they have grown. */

@@ -481,6 +481,8 @@ static void on_loss_state(struct tcb *t, const struct rate_sample *rs) {
     struct bbr *b = bbr_of(t);
     uint8_t now = t->loss.state, prev = b->prev_loss;
     b->prev_loss = now;
+    if (rs->losses > 0)
+        t->cc.cwnd_bytes = u32_max(t->cc.cwnd_bytes, rs->losses + t->snd.mss) - rs->losses;
     if (now == LOSS_RECOVERY && prev < LOSS_RECOVERY) {
         b->conserving = true;
         start_round(t);
@@ -510,8 +512,6 @@ static void set_cwnd(struct stack *st, struct tcb *t, const struct rate_sample *
     uint64_t extra = max64(b->extra_acked[0], b->extra_acked[1]);
     uint64_t most = quantized(st, t, bdp(t, bw(b), b->cwnd_gain) + extra);
     uint64_t cwnd = t->cc.cwnd_bytes, acked = rs->acked_sacked;
-    if (rs->losses > 0)
-        cwnd = cwnd > rs->losses + t->snd.mss ? cwnd - rs->losses : t->snd.mss;
     if (b->conserving)
         cwnd = max64(cwnd, scoreboard_pipe(t) + acked);
     else if (b->full_bw_reached)

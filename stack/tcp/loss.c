@@ -332,7 +332,7 @@ void loss_on_reorder_timeout(struct stack *st, struct tcb *t) {
         return;
     if (t->loss.state < LOSS_RECOVERY)
         enter_recovery(st, t, &none);
-    if (!cc_control(st, t, &none.rs) && reduces(t))
+    if (reduces(t) && !cc_has_control(t))
         prr_on_ack(t, t->snd.mss, false); /* as Linux: else nothing would be let go */
 }
 

@@ -113,21 +113,22 @@ static bool retransmit(struct stack *st, struct tcb *t, struct range *r) {
     return true;
 }
 
-/* The part of a hole that may be sent again now: within the window (SHLD-16; at a zero window the
- * head goes as a probe), within cwnd in whole segments. 0: nothing. */
+/* The part of r that lies within the peer's window (SHLD-16); at a window that he has shrunk to
+ * nothing the head goes as a probe. */
+static uint32_t inside_window(const struct tcb *t, const struct range *r, uint32_t mss) {
+    uint32_t len = (uint32_t)seq_diff(r->hi, r->lo);
+    int32_t wnd = seq_diff(seq_add(t->snd.una, t->snd.wnd), r->lo);
+    if (wnd <= 0)
+        return seq_eq(r->lo, t->snd.una) ? u32_min(len, mss) : 0;
+    return u32_min(len, (uint32_t)wnd);
+}
+
+/* The part of a hole that may be sent again now: within the window, and within cwnd in whole
+ * segments. 0: nothing. */
 static uint32_t may_retransmit(const struct tcb *t, const struct range *r, uint32_t mss,
                                uint32_t max) {
-    uint32_t hole = u32_min((uint32_t)seq_diff(r->hi, r->lo), max), room = cwnd_room(t);
-    bool head = seq_eq(r->lo, t->snd.una);
-    int32_t wnd = seq_diff(seq_add(t->snd.una, t->snd.wnd), r->lo);
-    if (wnd <= 0 && head)
-        wnd = (int32_t)mss;
-    if (wnd <= 0)
-        return 0;
-    hole = u32_min(hole, (uint32_t)wnd);
-    if (hole <= room)
-        return hole;
-    return room - room % mss;
+    uint32_t hole = u32_min(inside_window(t, r, mss), max), room = cwnd_room(t);
+    return hole <= room ? hole : room - room % mss;
 }
 
 static void send_lost(struct stack *st, struct tcb *t) {
@@ -208,6 +209,8 @@ bool output_probe_last(struct stack *st, struct tcb *t) {
         last = cut != NULL ? cut : last;
     }
     struct range r = {last->lo, last->hi};
+    if (inside_window(t, &r, mss) < sent_len(last)) /* SHLD-15: the peer has shrunk it */
+        return false;
     return retransmit(st, t, &r);
 }
 

@@ -3,12 +3,12 @@
 
 /* The peer has our SYN: ESTABLISHED. What else the segment carries is taken from "sixth" on. */
 static void on_syn_ack(struct stack *st, struct tcb *t, struct seg *s) {
+    bool sender_waits = t->snd.nospace;
     tcb_establish(st, t, s);
     if (seq_gt(s->h.ack, t->snd.una))
         ack_learn(st, t, s);
     fastopen_on_syn_ack(st, t, s);
-    if (t->snd
-            .nospace) /* somebody waits to send: as Linux, that will be the answer to the SYN-ACK */
+    if (sender_waits) /* as Linux: what he sends will be the answer to the SYN-ACK */
         t->ack.asked_ns = st->now_ns;
     ackpolicy_now(st, t);
     s->seq = seq_add(s->seq, 1);

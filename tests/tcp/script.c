@@ -27,7 +27,7 @@ struct sent {
     uint64_t at_ns;
     struct tcp_hdr h;
     uint32_t len;
-    uint8_t tos;
+    uint8_t tos, ttl;
     char opts[SEG_TEXT];
 };
 
@@ -52,6 +52,7 @@ static struct {
     uint32_t rx_len[4];
     int nrx;
     uint16_t ip_id;
+    uint32_t forged_src, forged_dst; /* 0: not */
     char trace[TRACE_MAX];
     size_t trace_len;
 } t;
@@ -119,12 +120,12 @@ static void check_payload(const struct tcp_hdr *h, const uint8_t *p, uint32_t le
 static void capture_tcp(const struct ip4_hdr *ip, const uint8_t *p, uint32_t len) {
     cr_assert_lt(t.nsent, SENT_MAX);
     struct sent *s = &t.sent[t.nsent];
-    *s = (struct sent){.at_ns = t.now_ns, .tos = ip->tos};
+    *s = (struct sent){.at_ns = t.now_ns, .tos = ip->tos, .ttl = ip->ttl};
     int n = tcp_parse(p, len, &s->h);
     cr_assert_gt(n, 0, "a TCP header that does not parse");
     cr_assert_eq(csum_finish(csum_add(csum_pseudo(&ip->src, &ip->dst, PROTO_TCP, len), p, len)).raw,
                  0, "TCP checksum");
-    cr_assert(ip->df && ip->ttl == 64 && addr_get_v4(&ip->src) == local_v4);
+    cr_assert(ip->df && addr_get_v4(&ip->src) == local_v4);
     if (s->h.flags & TH_SYN) {
         t.local_isn = s->h.seq.v;
         t.local_port = s->h.sport;
@@ -319,8 +320,8 @@ static void send_ip(uint8_t *frame, uint8_t proto, uint8_t tos, uint32_t len) {
                          .df = true,
                          .ttl = 64,
                          .proto = proto,
-                         .src = addr_v4(peer_v4),
-                         .dst = addr_v4(local_v4)};
+                         .src = addr_v4(t.forged_src != 0 ? t.forged_src : peer_v4),
+                         .dst = addr_v4(t.forged_dst != 0 ? t.forged_dst : local_v4)};
     eth_build(frame, &eth);
     ip4_build(frame + ETH_HDR_LEN, &ip);
     queue_rx(frame, ETH_HDR_LEN + IP4_HDR_LEN + len);
@@ -329,7 +330,8 @@ static void send_ip(uint8_t *frame, uint8_t proto, uint8_t tos, uint32_t len) {
 
 static void inject(const char *text, uint16_t csum_error) {
     uint8_t frame[FRAME_MAX] = {0}, *p = frame + ETH_HDR_LEN + IP4_HDR_LEN;
-    struct addr src = addr_v4(peer_v4), dst = addr_v4(local_v4);
+    struct addr src = addr_v4(t.forged_src != 0 ? t.forged_src : peer_v4);
+    struct addr dst = addr_v4(t.forged_dst != 0 ? t.forged_dst : local_v4);
     start();
     struct seg_text s = parse(text);
     uint32_t len = build_segment(p, &s, true);
@@ -350,6 +352,12 @@ static void inject(const char *text, uint16_t csum_error) {
 void in(const char *segment, ...) {
     FORMAT(segment);
     inject(text, 0);
+}
+void in_forged(uint32_t src, uint32_t dst, const char *segment) {
+    t.forged_src = src;
+    t.forged_dst = dst;
+    inject(segment, 0);
+    t.forged_src = t.forged_dst = 0;
 }
 void in_bad_csum(const char *segment) {
     inject(segment, 0x0100);
@@ -393,6 +401,10 @@ static void compare(const struct sent *s, const char *text) {
         what = "window";
     else if (want.has_ecn && (s->tos & 3) != want.ecn)
         what = "ECN bits";
+    else if (want.has_dscp && s->tos >> 2 != want.dscp)
+        what = "DSCP";
+    else if (s->ttl != (want.has_ttl ? want.ttl : 64))
+        what = "TTL";
     else if (want.has_urg && s->h.urg != want.urg)
         what = "urgent pointer";
     else if (want.has_opts && !opts_match(want.opts, s->opts))
@@ -401,6 +413,10 @@ static void compare(const struct sent *s, const char *text) {
         what = "ports";
     if (what != NULL)
         t_fail("segment %u of the stack has other %s than expected: %s", t.seen + 1, what, text);
+}
+
+bool t_last_pushed(void) {
+    return t.seen > 0 && t.sent[t.seen - 1].h.flags & TH_PSH;
 }
 
 static struct sent *next_sent(const char *text) {
@@ -595,6 +611,10 @@ ssize_t t_recv_some(size_t n) {
         t.user_received += (size_t)r;
     done(0);
     return r;
+}
+
+void t_select(struct sock *so) {
+    t.so = so;
 }
 
 struct sock *t_sock(void) {

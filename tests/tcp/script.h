@@ -12,11 +12,12 @@
  *
  * A segment's text: flags as tcpdump writes them, first:last(length), and then, in any order,
  * `ack N`, `win N` (unscaled, as on the wire), `urg N`, `ecn N` (the IP header's two bits: 2 is
- * ECT(0), 3 is CE), and options in angle brackets, in the order
- * of the wire: mss N, sackOK, TS val N ecr N, wscale N, sack N:N N:N, FO HEX (Fast Open; FOEXP in
- * its experimental form), nop, eol. Sequence numbers are relative: 0 is each side's SYN. In in(),
- * `TS … ecr last` echoes what the stack sent last. What out() does not mention may be anything; `*`
- * stands for any one value; `<>` says that there are no options.
+ * ECT(0), 3 is CE), `dscp N` and `ttl N` (from the stack; a TTL that is not told must be 64), and
+ * options in angle brackets, in the order of the wire: mss N, sackOK, TS val N ecr N, wscale N,
+ * sack N:N N:N, FO HEX (Fast Open; FOEXP in its experimental form), nop, eol. Sequence numbers are
+ * relative: 0 is each side's SYN. In in(), `TS … ecr last` echoes what the stack sent last. What
+ * out() does not mention may be anything; `*` stands for any one value; `<>` says that there are no
+ * options.
  *
  * Everything that the stack sends must be matched by an out(), in order: at the end of a test (and
  * where expect_none() stands) nothing may be left over. Payloads are checked byte by byte, as are
@@ -52,6 +53,8 @@ void t_finish(void);
 /* ---- the wire. Texts are formats as for printf. ---- */
 
 void in(const char *segment, ...) __attribute__((format(printf, 1, 2)));
+/* The same between other addresses: forged. 0: the usual ones. */
+void in_forged(uint32_t src, uint32_t dst, const char *segment);
 /* The same with a checksum that is wrong. */
 void in_bad_csum(const char *segment);
 /* An ICMP error that quotes a segment of ours. */
@@ -62,6 +65,8 @@ void out(const char *segment, ...) __attribute__((format(printf, 1, 2)));
 void out_after(double ms, const char *segment, ...) __attribute__((format(printf, 2, 3)));
 /* The next one comes at some time within `ms` from now. */
 void out_within(double ms, const char *segment, ...) __attribute__((format(printf, 2, 3)));
+/* Had the segment that the last out() matched PSH? (A text without P leaves that open.) */
+bool t_last_pushed(void);
 void expect_none(void);
 /* Forgets what has been sent and not yet been looked at; returns how many segments. */
 unsigned t_skip(void);
@@ -113,6 +118,8 @@ void t_set_linger(int seconds);
 uint32_t t_ready(void);
 int t_error(void); /* SO_ERROR */
 
+/* Another of its sockets becomes the script's current one. */
+void t_select(struct sock *so);
 /* The current socket, for calls that have no shorthand here. */
 struct sock *t_sock(void);
 /* The byte of the peer's stream at that relative sequence number. */

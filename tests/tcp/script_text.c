@@ -66,6 +66,10 @@ const char *seg_text_parse(const char *text, struct seg_text *out) {
             out->has_urg = true, out->urg = v;
         else if (strcmp(word, "ecn") == 0)
             out->has_ecn = true, out->ecn = v;
+        else if (strcmp(word, "dscp") == 0)
+            out->has_dscp = true, out->dscp = v;
+        else if (strcmp(word, "ttl") == 0)
+            out->has_ttl = true, out->ttl = v;
         else
             return "unknown word";
     }

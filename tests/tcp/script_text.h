@@ -13,8 +13,8 @@
 struct seg_text {
     uint16_t flags;
     int64_t lo, len;
-    bool has_ack, has_win, has_urg, has_ecn, has_opts;
-    int64_t ack, win, urg, ecn;
+    bool has_ack, has_win, has_urg, has_ecn, has_dscp, has_ttl, has_opts;
+    int64_t ack, win, urg, ecn, dscp, ttl;
     char opts[SEG_TEXT]; /* between the brackets */
 };
 

@@ -3,7 +3,7 @@
 
 TestSuite(ack, .init = t_setup, .fini = t_finish);
 
-Test(ack, must40_an_ack_is_delayed_by_less_than_500_ms) {
+Test(ack, shld18_must40_an_ack_is_delayed_by_less_than_500_ms) {
     t_established("mss 1460", 65535);
     for (int i = 0; i < 40; i++) { /* beyond what quick ACKs at the start cover */
         in("P. %d:%d(10) ack 1 win 65535", 1 + 10 * i, 11 + 10 * i);
@@ -35,7 +35,7 @@ Test(ack, an_answer_carries_the_ack) {
     t_skip();
 }
 
-Test(ack, out_of_order_data_draws_a_duplicate_ack_at_once) {
+Test(ack, shld31_out_of_order_data_draws_a_duplicate_ack_at_once) {
     t_established("mss 1460", 65535);
     in("P. 101:201(100) ack 1 win 65535");
     out(". 1:1(0) ack 1");

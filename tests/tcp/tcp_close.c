@@ -123,7 +123,7 @@ Test(close, fin_before_missing_data_waits_for_it) {
     t_recv(0);
 }
 
-Test(close, orphan_in_fin_wait_2_is_dropped_after_60_s) {
+Test(close, v31_orphan_in_fin_wait_2_is_dropped_after_60_s) {
     t_established("mss 1460", 65535);
     t_close();
     out("F. 1:1(0) ack 1");
@@ -175,7 +175,7 @@ Test(close, a_repeated_fin_in_time_wait_is_acked_and_restarts_the_clock) {
     t_expect_state(TCPS_CLOSED);
 }
 
-Test(close, rfc1337_a_rst_does_not_end_time_wait) {
+Test(close, v26_rfc1337_a_rst_does_not_end_time_wait) {
     into_time_wait("mss 1460");
     in("R 2:2(0) win 0");
     in("R. 2:2(0) ack 2 win 0");
@@ -191,7 +191,7 @@ Test(close, old_data_in_time_wait_is_answered_with_an_ack) {
     t_expect_state(TCPS_TIME_WAIT);
 }
 
-Test(close, rfc6191_a_syn_with_a_newer_timestamp_reopens_time_wait) {
+Test(close, shld4_rfc6191_a_syn_with_a_newer_timestamp_reopens_time_wait) {
     into_time_wait("mss 1460,nop,nop,TS val 100 ecr 0");
     uint32_t old = t_local_isn();
     after(1000);

@@ -24,7 +24,7 @@ Test(loss, rto_is_at_most_120_s) {
     in(". 1:1(0) ack 11 win 65535");
 }
 
-Test(loss, must20_a_connection_is_given_up_after_retries2) {
+Test(loss, shld11_must20_a_connection_is_given_up_after_retries2) {
     t_cfg.tcp.retries2 = 3;
     t_established("mss 1460", 65535);
     t_send(10);
@@ -143,7 +143,7 @@ Test(loss, nonsense_sack_blocks_change_nothing) {
     t_skip();
 }
 
-Test(loss, after_a_timeout_slow_start_begins_with_one_segment) {
+Test(loss, must19_after_a_timeout_slow_start_begins_with_one_segment) {
     t_established("mss 1000", 65535);
     t_send(8000);
     cr_assert_eq(t_skip(), 8);

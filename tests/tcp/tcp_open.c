@@ -3,7 +3,7 @@
 
 TestSuite(open, .init = t_setup, .fini = t_finish);
 
-Test(open, passive_open_goes_through_syn_rcvd) {
+Test(open, must14_passive_open_goes_through_syn_rcvd) {
     t_listen();
     in("S 0:0(0) win 65535 <mss 1460>");
     out("S. 0:0(0) ack 1 <mss 1460>");
@@ -29,7 +29,7 @@ Test(open, syn_ack_answers_only_options_that_were_offered) {
     out("S. 0:0(0) ack 1 <mss 1460>");
 }
 
-Test(open, active_open_offers_what_linux_offers_in_its_order) {
+Test(open, must67_shld5_shld6_active_open_offers_what_linux_offers_in_its_order) {
     t_connect();
     out("S 0:0(0) win 64240 <mss 1460,sackOK,TS val * ecr 0,nop,wscale *>");
     t_expect_state(TCPS_SYN_SENT);
@@ -75,7 +75,7 @@ Test(open, must10_simultaneous_open_ends_with_a_plain_ack_too) {
     t_expect_state(TCPS_ESTABLISHED);
 }
 
-Test(open, syn_is_repeated_at_1_2_4_8_16_32_s_then_etimedout_after_64) {
+Test(open, must22_shld10_syn_is_repeated_at_1_2_4_8_16_32_s_then_etimedout_after_64) {
     t_connect();
     out("S 0:0(0)");
     for (int s = 1; s <= 32; s *= 2)
@@ -153,7 +153,7 @@ Test(open, closed_port_acks_all_that_the_segment_occupied) {
     out("R. 0:0(0) ack 16 win 0 <>");
 }
 
-Test(open, closed_port_answers_an_ack_from_its_ack_number_and_a_rst_never) {
+Test(open, v30_closed_port_answers_an_ack_from_its_ack_number_and_a_rst_never) {
     in("P. 5:15(10) ack 4321 win 65535");
     out("R 4321:4321(0) win 0 <>");
     in("R 5:5(0) win 0");
@@ -161,7 +161,7 @@ Test(open, closed_port_answers_an_ack_from_its_ack_number_and_a_rst_never) {
     expect_none();
 }
 
-Test(open, flags_that_make_no_sense_open_nothing) {
+Test(open, v29_flags_that_make_no_sense_open_nothing) {
     t_listen();
     in("FS 0:0(0) win 65535");
     in("SR 0:0(0) win 65535");
@@ -248,7 +248,7 @@ Test(open, must15_without_an_mss_option_segments_have_536_bytes) {
     t_skip();
 }
 
-Test(open, timestamps_take_their_twelve_bytes_from_the_mss) {
+Test(open, must16_timestamps_take_their_twelve_bytes_from_the_mss) {
     t_established("mss 1000,nop,nop,TS val 100 ecr 0", 65535);
     t_send(1976);
     out(". 1:989(988) ack 1 <nop,nop,TS val * ecr 101>");
@@ -277,7 +277,7 @@ Test(open, window_scale_counts_only_if_both_sent_it) {
     expect_none();
 }
 
-Test(open, must8_isn_follows_a_clock_and_rfc6528_differs_by_connection) {
+Test(open, v22_must8_isn_follows_a_clock_and_rfc6528_differs_by_connection) {
     t_listen();
     in("S 0:0(0) win 65535 <mss 1460>");
     out("S. 0:0(0) ack 1");

@@ -5,7 +5,7 @@ TestSuite(opts, .init = t_setup, .fini = t_finish);
 
 #define TS "mss 1460,nop,nop,TS val 100 ecr 0"
 
-Test(opts, every_segment_but_a_rst_carries_a_timestamp) {
+Test(opts, rfc7323_3_2_every_segment_but_a_rst_carries_a_timestamp) {
     t_established(TS, 65535);
     t_send(10);
     out("P. 1:11(10) ack 1 <nop,nop,TS val * ecr 101>");
@@ -22,7 +22,7 @@ Test(opts, ts_recent_follows_only_segments_at_the_left_edge) {
     t_recv(200);
 }
 
-Test(opts, paws_drops_and_acks_what_is_older) {
+Test(opts, rfc7323_5_3_paws_drops_and_acks_what_is_older) {
     t_established(TS, 65535);
     in("P. 1:11(10) ack 1 win 65535 <nop,nop,TS val 200 ecr last>");
     out_within(500, ". 1:1(0) ack 11 <nop,nop,TS val * ecr 200>");
@@ -34,7 +34,7 @@ Test(opts, paws_drops_and_acks_what_is_older) {
     cr_assert_eq(t_counter("TcpExtPAWSEstab"), 1);
 }
 
-Test(opts, cve_2005_0356_a_huge_timestamp_outside_the_window_is_not_believed) {
+Test(opts, v27_cve_2005_0356_a_huge_timestamp_outside_the_window_is_not_believed) {
     t_established(TS, 65535);
     in("P. 9000000:9000010(10) ack 1 win 65535 <nop,nop,TS val 2000000000 ecr last>");
     out(". 1:1(0) ack 1 <nop,nop,TS val * ecr 101>");

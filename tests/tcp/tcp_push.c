@@ -17,6 +17,7 @@ Test(push, what_ends_in_msg_more_is_not_pushed) {
     t_send_some(2500, MSG_MORE);
     out(". 1:1001(1000) ack 1");
     out(". 1001:2001(1000) ack 1");
+    cr_assert_not(t_last_pushed());
     expect_none();
 }
 
@@ -27,6 +28,7 @@ Test(push, an_ack_sets_free_what_msg_more_held) {
     after(10);
     in(". 1:1(0) ack 1001 win 65535");
     out(". 1001:1501(500) ack 1");
+    cr_assert_not(t_last_pushed());
 }
 
 Test(push, after_200_ms_it_goes_and_is_pushed) {

@@ -13,7 +13,7 @@ Test(reset, rfc5961_a_rst_at_rcv_nxt_resets) {
     cr_assert_eq(t_error(), 0, "told once");
 }
 
-Test(reset, rfc5961_a_rst_elsewhere_in_the_window_draws_a_challenge_ack) {
+Test(reset, v19_rfc5961_a_rst_elsewhere_in_the_window_draws_a_challenge_ack) {
     t_established("mss 1460", 65535);
     in("R 100:100(0) win 0");
     out(". 1:1(0) ack 1");
@@ -39,7 +39,7 @@ Test(reset, rfc5961_a_syn_draws_a_challenge_ack_wherever_it_lies) {
     t_expect_state(TCPS_ESTABLISHED);
 }
 
-Test(reset, challenge_acks_are_limited_to_one_per_500_ms_and_connection) {
+Test(reset, v21_challenge_acks_are_limited_to_one_per_500_ms_and_connection) {
     t_established("mss 1460", 65535);
     for (int i = 0; i < 10; i++)
         in("R 100:100(0) win 0");
@@ -54,7 +54,7 @@ Test(reset, challenge_acks_are_limited_to_one_per_500_ms_and_connection) {
     out(". 1:1(0) ack 1"); /* CVE-2016-5696: no counter is shared between connections */
 }
 
-Test(reset, an_ack_of_what_was_never_sent_is_dropped_and_answered) {
+Test(reset, v25_an_ack_of_what_was_never_sent_is_dropped_and_answered) {
     t_established("mss 1460", 65535);
     t_send(10);
     out("P. 1:11(10) ack 1");
@@ -128,7 +128,7 @@ Test(reset, must56_a_soft_icmp_error_does_not_end_a_connection) {
     in(". 1:1(0) ack 11 win 65535");
 }
 
-Test(reset, rfc5927_a_hard_icmp_error_ends_only_what_is_not_synchronized) {
+Test(reset, shld26_rfc5927_a_hard_icmp_error_ends_only_what_is_not_synchronized) {
     t_connect();
     out("S 0:0(0)");
     in_icmp(3, 3, 0, "S 0:0(0)");
@@ -142,7 +142,7 @@ Test(reset, rfc5927_a_hard_icmp_error_ends_only_what_is_not_synchronized) {
     in(". 1:1(0) ack 11 win 65535");
 }
 
-Test(reset, rfc5927_an_icmp_error_about_no_sequence_in_flight_is_ignored) {
+Test(reset, v28_rfc5927_an_icmp_error_about_no_sequence_in_flight_is_ignored) {
     t_connect();
     out("S 0:0(0)");
     in_icmp(3, 3, 0, "S 5000:5000(0)");

@@ -26,7 +26,7 @@ Test(timers, must28_keepalive_waits_two_hours_by_default) {
     in(". 1:1(0) ack 1 win 65535");
 }
 
-Test(timers, must29_several_unanswered_probes_end_the_connection) {
+Test(timers, shld12_must29_several_unanswered_probes_end_the_connection) {
     t_established("mss 1460", 65535);
     keepalive(10, 5, 3);
     out_after(10000, ". 0:0(0) ack 1");

@@ -72,7 +72,7 @@ Test(window, msg_more_waits_for_more) {
     out("P. 1:201(200) ack 1");
 }
 
-Test(window, must36_a_zero_window_is_probed_with_backoff) {
+Test(window, shld29_shld30_must36_a_zero_window_is_probed_with_backoff) {
     t_established("mss 1460", 0);
     t_send(100);
     expect_none();
@@ -180,7 +180,7 @@ Test(window, reading_sends_no_update_that_says_nothing_new) {
 }
 
 /* SHLD-17: data in flight, the window shrunk to nothing, and every retransmission answered. */
-Test(window, must37_a_window_shrunk_to_zero_may_stay_so_with_data_in_flight) {
+Test(window, must35_shld17_must37_a_window_shrunk_to_zero_may_stay_so_with_data_in_flight) {
     t_established("mss 1000", 5000);
     t_send(1000);
     out("P. 1:1001(1000) ack 1");

@@ -15,7 +15,7 @@ static void round_trip(const char *text, const char *want) {
     cr_assert_str_eq(addr_format(&a, buf), want);
 }
 
-Test(addr, v4_text) {
+Test(addr, ipv4_text) {
     round_trip("0.0.0.0", "0.0.0.0");
     round_trip("10.0.0.1", "10.0.0.1");
     round_trip("255.255.255.255", "255.255.255.255");
@@ -26,7 +26,7 @@ Test(addr, v4_text) {
     cr_assert(addr_eq(&a, &b));
 }
 
-Test(addr, v6_text_is_canonical_by_rfc5952) {
+Test(addr, ipv6_text_is_canonical_by_rfc5952) {
     round_trip("::", "::");
     round_trip("::1", "::1");
     round_trip("1::", "1::");

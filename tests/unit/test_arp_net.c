@@ -27,7 +27,7 @@ static void ask(struct stack *st) {
     fx_drain(st);
 }
 
-Test(arp, answers_for_us_and_learns_who_asked) {
+Test(arp, rfc826_answers_for_us_and_learns_who_asked) {
     struct net_config cfg = fx_config();
     struct stack *st = fx_new(&cfg);
     arp(st, ARP_REQUEST, fx_peer_mac, PEER, US);
@@ -179,7 +179,7 @@ Test(arp, announces_twice) {
     fx_free(st);
 }
 
-Test(arp, conflict_is_defended_once_in_ten_seconds) {
+Test(arp, rfc5227_conflict_is_defended_once_in_ten_seconds) {
     struct net_config cfg = fx_config();
     struct stack *st = fx_new(&cfg);
     for (int i = 0; i < 5; i++) {

@@ -71,7 +71,7 @@ Test(csum, a_message_with_a_right_checksum_finishes_as_zero) {
     cr_assert_neq(csum_finish(csum_add(csum_pseudo(&src, &dst, 17, 12), udp, 12)).raw, 0);
 }
 
-Test(csum, v6_pseudo_header) {
+Test(csum, ipv6_pseudo_header) {
     struct addr src, dst;
     addr_parse("2001:db8::1", &src);
     addr_parse("2001:db8::2", &dst);

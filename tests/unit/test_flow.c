@@ -146,7 +146,7 @@ Test(flow, clear_and_insert_anew) {
 }
 
 /* RFC 6056; CVE-2022-1012: successive ports towards one destination tell nothing of others. */
-Test(flow, ephemeral_ports) {
+Test(flow, rfc6056_ephemeral_ports) {
     struct net_config cfg = fx_config();
     struct stack *st = fx_new(&cfg);
     struct endpoint local = ep(0x0a000001, 0), remote = ep(0x0a000002, 80);

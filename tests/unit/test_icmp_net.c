@@ -253,7 +253,7 @@ Test(icmp, error_that_is_sent) {
 }
 
 /* RFC 1122 §3.2.2: no errors about errors. */
-Test(icmp, none_about_icmp_errors) {
+Test(icmp, rfc1122_none_about_icmp_errors) {
     struct net_config cfg = fx_config();
     struct stack *st = fx_new(&cfg);
     fx_know_peer(st);

@@ -36,7 +36,7 @@ Test(tcp_ackpolicy, shld19_the_second_full_segment_is_acked) {
     tu_end(st, t);
 }
 
-Test(tcp_ackpolicy, must58_one_ack_answers_a_batch) {
+Test(tcp_ackpolicy, must59_must58_one_ack_answers_a_batch) {
     struct stack *st = tu_stack();
     struct tcb *t = settled(st);
     for (int i = 0; i < 20; i++)

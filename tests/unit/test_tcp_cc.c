@@ -26,14 +26,14 @@ Test(tcp_cc, initial_window_is_rfc6928s) {
     cr_assert_eq(cc_initial_window(&t), 14600);
 }
 
-Test(tcp_cc, slow_start_doubles_in_a_round_trip) {
+Test(tcp_cc, must19_slow_start_doubles_in_a_round_trip) {
     struct tcb t = fresh();
     for (int i = 0; i < 10; i++)
         cc_on_ack(&st, &t, TU_MSS, &no_sample);
     cr_assert_eq(t.cc.cwnd_bytes, 20 * TU_MSS);
 }
 
-Test(tcp_cc, ack_division_gains_nothing) { /* RFC 3465, V25 */
+Test(tcp_cc, v25_ack_division_gains_nothing) { /* RFC 3465, V25 */
     struct tcb t = fresh();
     for (int i = 0; i < 10000; i++)
         cc_on_ack(&st, &t, 1, &no_sample);
@@ -74,7 +74,7 @@ Test(tcp_cc, slow_start_after_a_timeout_takes_one_segment_an_ack) { /* RFC 3465 
     cr_assert_eq(t.cc.cwnd_bytes, 2 * TU_MSS);
 }
 
-Test(tcp_cc, an_unused_window_does_not_grow) { /* RFC 7661 */
+Test(tcp_cc, rfc7661_an_unused_window_does_not_grow) { /* RFC 7661 */
     struct tcb t = fresh();
     t.cc.max_pipe_bytes = 2 * TU_MSS;
     t.cc.limited = false;

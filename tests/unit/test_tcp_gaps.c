@@ -105,7 +105,7 @@ Test(tcp_gaps, any_order_gives_the_same_bytes) {
     fx_free(st);
 }
 
-Test(tcp_gaps, one_byte_pieces_are_charged_for_what_they_take) { /* V15 */
+Test(tcp_gaps, v15_one_byte_pieces_are_charged_for_what_they_take) { /* V15 */
     struct stack *st = tu_stack();
     struct tcb *t = tu_tcb(st);
     for (uint32_t i = 0; i < 10000; i++)

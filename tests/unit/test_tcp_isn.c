@@ -9,7 +9,7 @@ Test(tcp_isn, follows_a_4_us_clock) { /* MUST-8 */
     fx_free(st);
 }
 
-Test(tcp_isn, differs_by_connection_and_by_host) { /* RFC 6528, V22 */
+Test(tcp_isn, must9_shld1_differs_by_connection_and_by_host) { /* RFC 6528, V22 */
     struct stack *st = tu_stack(), *other = tu_stack();
     struct tcb t = {.local = {US, 5000}, .remote = {PEER, 40000}}, u = t;
     u.remote.port++;

@@ -90,12 +90,12 @@ Test(tcp_wire, must5_options_in_any_segment_and_must64_at_any_offset) {
     cr_assert(h.opt.has_ts && h.opt.tsval == 1 && h.opt.tsecr == 2);
 }
 
-Test(tcp_wire, must6_unknown_options_are_skipped) {
+Test(tcp_wire, must68_must6_unknown_options_are_skipped) {
     cr_assert_eq(parse_opts(TH_SYN, "\xfe\x06xxxx\x02\x04\x02\x00", 10), 32);
     cr_assert(h.opt.has_mss && h.opt.mss == 512);
 }
 
-Test(tcp_wire, must7_illegal_lengths_are_survived) {
+Test(tcp_wire, v1_must7_illegal_lengths_are_survived) {
     static const char *const lists[] = {"\x02\x00\x05\xb4", "\x02\x01\x05\xb4", "\x02\x09\x05\xb4",
                                         "\x01\x01\x01\x02", "\x02\xff\x05\xb4"};
     for (int i = 0; i < 5; i++) {
@@ -118,7 +118,7 @@ Test(tcp_wire, must65_what_belongs_to_a_syn_is_ignored_elsewhere) {
     cr_assert_eq(h.opt.nsack, 0);
 }
 
-Test(tcp_wire, nothing_is_read_behind_the_end_of_the_list) {
+Test(tcp_wire, must4_must69_nothing_is_read_behind_the_end_of_the_list) {
     cr_assert_eq(parse_opts(TH_SYN, "\x00\x02\x04\x05\xb4", 5), 28);
     cr_assert(!h.opt.has_mss);
 }

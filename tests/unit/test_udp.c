@@ -13,7 +13,7 @@ Test(udp, parse_and_build) {
     cr_assert_eq(memcmp(out, wire, 8), 0);
 }
 
-Test(udp, a_checksum_of_any_other_value_is_one) {
+Test(udp, rfc768_a_checksum_of_any_other_value_is_one) {
     static const uint8_t wire[] = {0, 1, 0, 53, 0, 8, 0xff, 0xff};
     struct udp_hdr h;
     cr_assert_eq(udp_parse(wire, 8, &h), 8);

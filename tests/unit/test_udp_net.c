@@ -194,7 +194,7 @@ Test(udp, through_localhost) {
 }
 
 /* RFC 8085 §5.2: a connected endpoint learns that nobody is there. */
-Test(udp, port_unreachable_refuses) {
+Test(udp, rfc8085_port_unreachable_refuses) {
     struct net_config cfg = fx_config();
     struct stack *st = fx_new(&cfg);
     struct udp *conn = udp_open(st), *loose = udp_open(st);
