@@ -181,6 +181,7 @@ group_fuzz() {
 group_checks() {
     test_one checks/includes 60 tests/check_includes.sh
     test_one checks/sysctls 60 tests/check_sysctls.sh
+    test_one checks/requirements 60 tests/tcp/requirements.sh --check
     test_one checks/core_syscalls 240 tests/check_core_syscalls.sh
     # shellcheck disable=SC2046
     test_one checks/format 60 clang-format --dry-run -Werror $(git ls-files '*.c' '*.h')

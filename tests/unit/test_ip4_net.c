@@ -143,7 +143,7 @@ static size_t with_options(const uint8_t *opt, size_t n, uint8_t proto) {
 }
 
 /* V4, CVE-2019-12256: source routes. */
-Test(ip4, v4_source_routes) {
+Test(ip4, must50_v4_source_routes) {
     struct net_config cfg = fx_config();
     struct stack *st = fx_new(&cfg);
     static const uint8_t bad[][12] = {
