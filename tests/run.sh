@@ -161,6 +161,7 @@ group_unit() {
 group_sim() {
     test_one sim/seeds $((LONG ? 3600 : 300)) "$ASAN/sim_run" --seeds $((LONG ? 40000 : 3000)) \
         --days 100 --jobs "$JOBS"
+    test_one sim/flows 300 "$ASAN/test_flows" -j"$JOBS"
 }
 
 group_fuzz() {

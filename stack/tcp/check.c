@@ -1,4 +1,5 @@
 /* What always holds of a tcb between two entries. For tests. */
+#include "stack/tcp/cc.h"
 #include "stack/tcp/tcb.h"
 
 static const char *check_send(const struct tcb *t) {
@@ -49,8 +50,10 @@ static const char *check_receive(const struct tcb *t) {
 }
 
 static const char *check_loss(const struct tcb *t) {
-    if (t->cc.cwnd_bytes == 0)
-        return "cwnd is 0";
+    if (t->cc.cwnd_bytes == 0 || t->cc.cwnd_bytes > CC_CWND_MAX)
+        return "cwnd out of bounds";
+    if (t->ack.owed && !t->ack.now && !timer_is_set(&t->t_delack))
+        return "an ACK is owed, and no timer";
     if ((t->loss.state == LOSS_RECOVERY && seq_ge(t->snd.una, t->loss.recover)) ||
         (t->loss.state == LOSS_CWR && seq_gt(t->snd.una, t->loss.recover)))
         return "recovery without end";

@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 
 #include "stack/stack.h"
+#include "stack/tcp/ecn.h"
+#include "stack/tcp/fastopen.h"
 #include "stack/wire/arp.h"
 #include "stack/wire/eth.h"
 #include "stack/wire/icmp4.h"
@@ -166,7 +168,7 @@ static void segment(void) {
                         .dport = shape & 1 ? t.last.sport : PORT,
                         .seq = seq_add(t.last.ack, take_offset()),
                         .ack = seq_add(t.last.seq, t.last_len + take_offset()),
-                        .flags = (uint16_t)(flags & 0xff),
+                        .flags = (uint16_t)(flags | (shape & 16 ? TH_AE : 0)),
                         .window = (uint16_t)take(2),
                         .urg = (uint16_t)(shape & 2 ? take(1) : 0)};
     if (t.last.flags & (TH_SYN | TH_FIN))
@@ -233,8 +235,15 @@ static void user_call(void) {
         break;
     case 2:
         if (*so == NULL &&
-            sock_open(t.st, t.proc, AF_INET, n & 1 ? SOCK_DGRAM : SOCK_STREAM, 0, 0, so) == 0)
-            sock_connect(t.st, *so, (struct sockaddr *)&sa, sizeof(sa));
+            sock_open(t.st, t.proc, AF_INET, n & 1 ? SOCK_DGRAM : SOCK_STREAM, 0, 0, so) == 0) {
+            if (n & 2) { /* data with the SYN */
+                msg.msg_name = &sa;
+                msg.msg_namelen = sizeof(sa);
+                sock_send(t.st, *so, &msg, MSG_FASTOPEN);
+            } else {
+                sock_connect(t.st, *so, (struct sockaddr *)&sa, sizeof(sa));
+            }
+        }
         break;
     case 3:
         if (*so != NULL)
@@ -316,7 +325,18 @@ static void announce_peer(void) {
     deliver(60);
 }
 
-static void start(void) {
+/* The first byte chooses between what a host may be set to. */
+static void choose(struct tcp_config *tcp) {
+    uint32_t how = take(1);
+    tcp->cc = (uint8_t)(CC_STACK_DEFAULT + 1 + how % (CC_N - 1));
+    tcp->ecn = how >> 2 & 1 ? ACCECN_ASK : ECN_ASK;
+    tcp->fastopen = FASTOPEN_CLIENT | FASTOPEN_SERVER | FASTOPEN_SERVER_ANY;
+    if (how >> 3 & 1)
+        tcp->fastopen |= FASTOPEN_CLIENT_NO_COOKIE | FASTOPEN_SERVER_NO_COOKIE;
+    tcp->syncookies = how >> 4 & 1 ? SYNCOOKIES_ALWAYS : SYNCOOKIES_WHEN_FULL;
+}
+
+static void start(const uint8_t *data, size_t len) {
     static const uint8_t seed[16] = "fuzz";
     void *mem = t.mem;
     struct stack_config cfg;
@@ -336,6 +356,9 @@ static void start(void) {
         madvise(mem, size, MADV_DONTNEED); /* zeros again */
     assert(mem != MAP_FAILED);
     memset(&t, 0, sizeof(t));
+    t.in = data;
+    t.left = len;
+    choose(&cfg.tcp);
     t.mem = mem;
     t.mem_size = size;
     t.now_ns = 1000 * NS_PER_MS;
@@ -373,9 +396,7 @@ static void finish(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    start();
-    t.in = data;
-    t.left = size;
+    start(data, size);
     while (t.left > 0)
         step();
     finish();
