@@ -13,6 +13,7 @@ TestSuite(host, .init = t_setup, .fini = t_finish);
 
 Test(host, must1_a_window_is_unsigned) {
     t_established("mss 1000", 65535);
+    t_set(SOL_SOCKET, SO_SNDBUF, 1 << 20);
     t_send(100000);
     t_skip();
     in(". 1:1(0) ack 10001 win 65535");
