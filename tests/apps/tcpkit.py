@@ -318,6 +318,50 @@ def answer_at_end(port):
     c.close()
 
 
+TCP_FASTOPEN, TCPI_OPTIONS, TCPI_OPT_SYN_DATA = 23, 5, 32
+
+
+def syn_data(s):
+    """Did the data of the SYN arrive?"""
+    info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    return bool(info[TCPI_OPTIONS] & TCPI_OPT_SYN_DATA)
+
+
+def fastopen_serve(port, count):
+    """So many connections, one after another: reads each to its end, prints what came and how, and
+    answers with it."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN, 8)
+    s.bind(("0.0.0.0", int(port)))
+    s.listen(8)
+    say("ready")
+    for _ in range(int(count)):
+        c, _ = s.accept()
+        got = b""
+        while piece := c.recv(65536):
+            got += piece
+        say(len(got), "by SYN" if syn_data(c) else "after the handshake")
+        c.sendall(got)
+        c.close()
+
+
+def fastopen_send(addr, port, *sizes):
+    """A connection for each size, begun by sendto(MSG_FASTOPEN) of so many bytes; prints whether the
+    answer is right, and how the first of them went."""
+    for size in map(int, sizes):
+        s = socket.socket()
+        data = payload(size)
+        sent = s.sendto(data, socket.MSG_FASTOPEN, (addr, int(port)))
+        s.sendall(data[sent:])
+        s.shutdown(socket.SHUT_WR)
+        got = b""
+        while piece := s.recv(65536):
+            got += piece
+        say(size, "right" if got == data else "WRONG", "by SYN" if syn_data(s) else "later")
+        s.close()
+
+
 def bind_only(port):
     """Binds and listens; prints "ready" or the errno's name, and then waits for its end of input."""
     s = socket.socket()
@@ -333,7 +377,7 @@ def bind_only(port):
 def main():
     words = {f.__name__.replace("_", "-"): f for f in (
         echo, dialogue, pingpong, blast, serve_blast, sink, fetch, slow_reader, exit_unsent, many,
-        udp_echo, dns, answer_at_end, bind_only)}
+        udp_echo, dns, answer_at_end, bind_only, fastopen_serve, fastopen_send)}
     words[sys.argv[1]](*sys.argv[2:])
 
 
