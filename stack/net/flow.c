@@ -10,10 +10,6 @@
 
 #include "stack/net/net_internal.h"
 
-#define EPHEMERAL_MIN 32768u
-#define EPHEMERAL_MAX 60999u
-#define EPHEMERAL_N   (EPHEMERAL_MAX - EPHEMERAL_MIN + 1)
-
 int flow_init(struct stack *st, uint32_t buckets) {
     struct flow_table *t = &st->net->flow;
     assert((buckets & (buckets - 1)) == 0);
@@ -191,8 +187,9 @@ uint16_t flow_pick_port(struct stack *st, uint8_t proto, const struct endpoint *
     /* RFC 6056 §3.3.4: F gives the offset, G (other bits of the hash) the counter. */
     uint32_t offset = (uint32_t)h, *next = &t->port_next[(h >> 32) % FLOW_PORT_SLOTS];
     struct endpoint try = *local;
-    for (uint32_t i = 0; i < EPHEMERAL_N; i++) {
-        try.port = (uint16_t)(EPHEMERAL_MIN + (offset + *next + i) % EPHEMERAL_N);
+    uint32_t first = st->net->port_first, n = st->net->port_last - first + 1u;
+    for (uint32_t i = 0; i < n; i++) {
+        try.port = (uint16_t)(first + (offset + *next + i) % n);
         if (port_is_free(st, proto, &try, remote)) {
             *next += i + 1 + rand_below(&st->rand, 8);
             return try.port;

@@ -41,7 +41,7 @@ struct flow_node *flow_match(struct stack *st, const struct flow_key *key);
  * the first. */
 struct flow_node *flow_on_port(struct stack *st, uint8_t proto, uint16_t port,
                                struct flow_node *prev);
-/* A free ephemeral port (32768–60999, as Linux) for local → remote, chosen as RFC 6056 algorithm 4
+/* A free port of net_set_defaults' range, for local → remote, chosen as RFC 6056 algorithm 4
  * says (a keyed offset and a counter per group of destinations, which it steps by a random amount:
  * CVE-2022-1012). With a remote, the four-tuple must be free and nobody bound to the port; with a
  * remote of any:0, no node at all may hold the port on an overlapping address. 0: none left. */

@@ -13,6 +13,8 @@
 #include "stack/wire/ip4.h"
 
 #define NET_TTL_DEFAULT  64
+#define NET_PORT_FIRST   32768
+#define NET_PORT_LAST    60999
 #define NET_LOOPBACK_MTU 65535u
 #define NET_LOOP_MAX     4096u /* packets that wait on st->loop */
 #define NET_FAILED_MAX   64u   /* destinations that wait to be told unreachable */
@@ -218,6 +220,8 @@ struct net {
     struct ipid_cache ipid;
     struct icmp_limits icmp;
     struct flow_table flow;
+    uint16_t port_first, port_last; /* the ephemeral ports */
+    uint8_t ttl;                    /* of packets that do not say */
     struct udp_state udp;
     struct errq_pool errq;
     /* Destinations for net_next_failed: a ring; the oldest is overwritten. */

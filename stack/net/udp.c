@@ -37,7 +37,6 @@ struct udp *udp_open(struct stack *st) {
     }
     u->local.addr = u->remote.addr = addr_v4(0);
     u->rcvbuf = UDP_RCVBUF_DEFAULT;
-    u->ttl = NET_TTL_DEFAULT;
     u->mcast_ttl = UDP_MCAST_TTL;
     STAILQ_INIT(&u->queue);
     errq_init(&u->errq);

@@ -122,7 +122,11 @@ void sock_opts_default(struct sock *so) {
 
 void sock_opts_apply(struct stack *st, struct sock *so) {
     if (sock_is_tcp(so)) {
-        tcp_opts(so->tcb)->recverr = so->opt.recverr != 0;
+        struct tcp_sockopts *common = tcp_opts(so->tcb);
+        int pmtu = so->opt.mtu_discover; /* ip_dont_fragment, ip_sk_accept_pmtu */
+        common->recverr = so->opt.recverr != 0;
+        common->may_fragment = pmtu != IP_PMTUDISC_DO && pmtu != IP_PMTUDISC_WANT;
+        common->pmtu_deaf = pmtu == IP_PMTUDISC_INTERFACE || pmtu == IP_PMTUDISC_OMIT;
         tcp_opts_changed(st, so->tcb);
         return;
     }

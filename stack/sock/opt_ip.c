@@ -70,7 +70,7 @@ int opt_ip_get(struct stack *st, struct sock *so, int name, void *val, socklen_t
         v = o->tos;
         break;
     case IP_TTL:
-        v = o->ttl != 0 ? o->ttl : 64;
+        v = o->ttl != 0 ? o->ttl : (int)tcp_get_config(st)->default_ttl;
         break;
     case IP_MTU:
         sock_endpoints(so, &local, &remote);

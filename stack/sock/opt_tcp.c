@@ -11,7 +11,16 @@
 #define MAXSEG_MAX  32767
 #define MSS_DEFAULT 536 /* RFC 9293 MUST-15 */
 #define LINGER2_MAX 120
-#define CLAMP_MIN   1152 /* SOCK_MIN_RCVBUF / 2 */
+#ifndef TCP_RTO_MAX_MS /* Linux 6.15 and later; Debian's headers are older */
+#define TCP_RTO_MAX_MS    44
+#define TCP_RTO_MIN_US    45
+#define TCP_DELACK_MAX_US 46
+#endif
+#define TICK_US       4000 /* Linux's timers, HZ = 250, round up to these */
+#define RTO_MAX_LEAST 1000
+#define RTO_MAX_MOST  120000
+#define US_MOST       200000 /* TCP_RTO_MIN, TCP_DELACK_MAX */
+#define CLAMP_MIN     1152   /* SOCK_MIN_RCVBUF / 2 */
 
 /* TCP_DEFER_ACCEPT is kept as Linux keeps it, in retransmissions of the SYN-ACK, and shown as the
  * seconds that these take (secs_to_retrans, retrans_to_secs). */
@@ -38,6 +47,15 @@ static int congestion_set(struct stack *st, struct sock *so, const void *val, so
         return id;
     sock_common_opts(so)->cc = (uint8_t)id;
     sock_opts_apply(st, so);
+    return 0;
+}
+
+/* Microseconds, rounded up to ticks; two of them at least. */
+static int ticks_set(uint32_t *us, int v) {
+    int64_t ticks = ((int64_t)v + TICK_US - 1) / TICK_US;
+    if (ticks < 2 || ticks * TICK_US > US_MOST)
+        return -EINVAL;
+    *us = (uint32_t)ticks * TICK_US;
     return 0;
 }
 
@@ -129,6 +147,17 @@ int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, so
             return -EINVAL;
         o->window_clamp = v == 0 ? 0 : v < CLAMP_MIN ? CLAMP_MIN : (uint32_t)v;
         break;
+    case TCP_RTO_MAX_MS:
+        if (v < RTO_MAX_LEAST || v > RTO_MAX_MOST)
+            return -EINVAL;
+        o->rto_max_ms = ((uint32_t)v * 1000 + TICK_US - 1) / TICK_US * TICK_US / 1000;
+        break;
+    case TCP_RTO_MIN_US:
+    case TCP_DELACK_MAX_US:
+        err = ticks_set(name == TCP_RTO_MIN_US ? &o->rto_min_us : &o->delack_max_us, v);
+        if (err != 0)
+            return err;
+        break;
     case TCP_LINGER2:
         o->linger2_s = v < 0 ? -1 : v > LINGER2_MAX ? LINGER2_MAX : v;
         break;
@@ -149,6 +178,7 @@ static int maxseg_shown(const struct sock *so) {
 
 int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_t *len) {
     const struct tcp_sockopts *o = sock_common_opts(so);
+    const struct tcp_config *cfg = tcp_get_config(st);
     switch (name) {
     case TCP_MAXSEG:
         return opt_put_int(val, len, maxseg_shown(so));
@@ -167,6 +197,14 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
         snprintf(name_buf, sizeof(name_buf), "%s", tcp_cc_name(st, o->cc));
         return opt_put(val, len, name_buf, sizeof(name_buf));
     }
+    case TCP_RTO_MAX_MS:
+        return opt_put_int(val, len,
+                           (int)(o->rto_max_ms != 0 ? o->rto_max_ms : cfg->rto_max_ns / 1000000));
+    case TCP_RTO_MIN_US:
+        return opt_put_int(val, len,
+                           (int)(o->rto_min_us != 0 ? o->rto_min_us : cfg->rto_min_ns / 1000));
+    case TCP_DELACK_MAX_US:
+        return opt_put_int(val, len, (int)(o->delack_max_us != 0 ? o->delack_max_us : US_MOST));
     case TCP_WINDOW_CLAMP:
         return opt_put_int(val, len, (int)o->window_clamp);
     case TCP_DEFER_ACCEPT:

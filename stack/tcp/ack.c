@@ -122,6 +122,7 @@ void ack_learn(struct stack *st, struct tcb *t, const struct seg *s) {
         loss_on_ack(st, t, &n);
     pace_update(st, t);
     if (n.acked > 0) {
+        mtu_on_ack(st, t);
         tcp_on_acked(st, t);
         sndbuf_grow(st, t);
         tcb_check_space(st, t);

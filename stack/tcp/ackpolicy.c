@@ -1,8 +1,8 @@
 /* When an ACK is due (RFC 9293 §3.8.6.3, RFC 5681 §4.2). At once: every second full-sized segment
  * (SHLD-19), anything out of order, a filled gap, the first segments of a connection (quick ACKs,
- * as Linux: the peer's slow start needs them). Else after TCP_DELACK_NS. "At once" means at the
- * next flush, so that one ACK answers a batch (MUST-58, MUST-59); only duplicate ACKs go out one by
- * one, because the peer counts them. */
+ * as Linux: the peer's slow start needs them). Else after a time that adapts (on_interval). "At
+ * once" means at the next flush, so that one ACK answers a batch (MUST-58, MUST-59); only duplicate
+ * ACKs go out one by one, because the peer counts them. */
 #include "stack/tcp/tcb.h"
 
 void ackpolicy_init(struct tcb *t) {
@@ -22,6 +22,44 @@ static void learn_mss(struct tcb *t, const struct seg *s) {
         t->rcv.mss = u32_min(size, t->rcv.adv_mss);
 }
 
+/* The estimate follows the intervals between segments (tcp_event_data_recv): down to 40 ms where
+ * they come fast, and a pause longer than a timeout begins anew, with quick ACKs. */
+static void on_interval(struct stack *st, struct tcb *t) {
+    uint64_t m = st->now_ns - t->ack.asked_ns, ato = t->ack.ato_ns;
+    if (t->ack.asked_ns == 0)
+        return;
+    if (m <= TCP_DELACK_NS / 2)
+        ato = ato / 2 + TCP_DELACK_NS / 2;
+    else if (m < ato)
+        ato = ato / 2 + m;
+    else if (m > t->rtt.rto_ns)
+        t->ack.quick = TCP_QUICKACKS;
+    t->ack.ato_ns = ato < t->rtt.rto_ns ? ato : t->rtt.rto_ns;
+}
+
+/* tcp_send_delayed_ack: 40 ms at least; a round trip at most, 200 ms where ACKs ride on answers. */
+static uint64_t delay_ns(const struct tcb *t) {
+    uint64_t ato = t->ack.ato_ns;
+    uint64_t most = t->ack.pingpong ? TCP_DELACK_MAX_NS : TCP_DELACK_MOST_NS;
+    uint64_t rtt = t->rtt.srtt_ns > TCP_DELACK_NS ? t->rtt.srtt_ns : TCP_DELACK_NS;
+    if (t->rtt.srtt_ns != 0 && rtt < most)
+        most = rtt;
+    if (ato > TCP_DELACK_NS && ato > most)
+        ato = most;
+    uint64_t cap = t->opts.delack_max_us != 0 ? t->opts.delack_max_us * 1000ull : TCP_DELACK_MAX_NS;
+    return ato < cap ? ato : cap;
+}
+
+void ackpolicy_on_timeout(struct tcb *t) {
+    if (t->ack.pingpong) { /* no answer came that the ACK could have ridden on */
+        t->ack.pingpong = false;
+        t->ack.ato_ns = TCP_DELACK_NS;
+    } else {
+        uint64_t twice = 2 * t->ack.ato_ns;
+        t->ack.ato_ns = twice < t->rtt.rto_ns ? twice : t->rtt.rto_ns;
+    }
+}
+
 static bool in_quick_mode(const struct tcb *t) {
     return t->ack.quick > 0 && !t->ack.pingpong;
 }
@@ -29,6 +67,7 @@ static bool in_quick_mode(const struct tcb *t) {
 void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, bool in_order,
                        bool filled_gap) {
     learn_mss(t, s);
+    on_interval(st, t);
     t->ack.asked_ns = st->now_ns;
     t->ack.owed = true;
     if (!in_order) { /* RFC 5681 §4.2: a duplicate ACK, immediately */
@@ -41,7 +80,7 @@ void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, boo
     if (filled_gap || t->rcv.n_gaps > 0 || unacked > t->rcv.mss || in_quick_mode(t))
         ackpolicy_now(st, t);
     else
-        tcp_on_ack_delayed(st, t);
+        tcp_on_ack_delayed(st, t, delay_ns(t));
 }
 
 /* The reader has made room: tell a sender who may wait for it. As Linux, only when that at least

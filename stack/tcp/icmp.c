@@ -30,6 +30,8 @@ static struct tcb *find(struct stack *st, const struct icmp_err *err) {
 /* RFC 1191: smaller segments from now on, and what is in flight again. */
 static void on_too_big(struct stack *st, struct tcb *t, uint16_t mtu) {
     uint32_t old = t->snd.mss;
+    if (t->opts.pmtu_deaf)
+        return;
     net_set_path_mtu(st, &t->remote.addr, mtu != 0 ? mtu : MTU_UNKNOWN);
     if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD) {
         fastopen_on_too_big(st, t);

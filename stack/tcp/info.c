@@ -204,7 +204,7 @@ static void fill_times(const struct stack *st, const struct tcb *t, struct tcp_i
     uint64_t rwnd = account_chrono(st, t, CHRONO_RWND_LIMITED);
     uint64_t sndbuf = account_chrono(st, t, CHRONO_SNDBUF_LIMITED);
     i->tcpi_rto = us(t->rtt.rto_ns);
-    i->tcpi_ato = t->rcv.last_data_ns != 0 ? us(TCP_DELACK_NS) : 0;
+    i->tcpi_ato = t->rcv.last_data_ns != 0 ? us(t->ack.ato_ns) : 0;
     i->tcpi_rtt = us(t->rtt.srtt_ns + 999); /* a host that talks to itself needs no time */
     i->tcpi_rttvar = us(t->rtt.rttvar_ns + 999);
     i->tcpi_min_rtt = t->rtt.min_ns != UINT64_MAX ? us(t->rtt.min_ns + 999) : UINT32_MAX;

@@ -48,7 +48,13 @@ static bool accept_queue_is_full(struct stack *st, const struct tcb *l) {
 }
 
 static bool syn_queue_is_full(struct stack *st, const struct tcb *l) {
-    return l->n_syn >= u32_max(u32_min(l->backlog, st->tcp->cfg.somaxconn), SYN_QUEUE_LEAST);
+    const struct tcp_config *cfg = &st->tcp->cfg;
+    if (l->n_syn >= u32_max(u32_min(l->backlog, cfg->somaxconn), SYN_QUEUE_LEAST))
+        return true;
+    /* tcp_conn_request: the last quarter is for peers that have proved to be alive, which nobody
+     * here remembers. */
+    uint32_t max = cfg->max_syn_backlog;
+    return cfg->syncookies == SYNCOOKIES_NEVER && l->n_syn > max - max / 4;
 }
 
 struct tcb *listen_make_child(struct stack *st, struct tcb *l, const struct seg *s) {
@@ -152,6 +158,10 @@ void input_listen(struct stack *st, struct tcb *l, struct seg *s, const seq_t *m
 bool listen_may_establish(struct stack *st, struct tcb *t, const struct seg *s) {
     if (accept_queue_is_full(st, t->listener)) {
         st->ctr.TcpExtListenOverflows++;
+        if (st->tcp->cfg.abort_on_overflow) {
+            reset_send(st, t);
+            tcb_finish(st, t, 0);
+        }
         return false; /* as Linux: the SYN-ACK goes again, and its answer may find room */
     }
     uint64_t defer_ns = t->opts.defer_accept_s * S_NS;

@@ -61,6 +61,14 @@ static void begin_reduction(struct tcb *t, enum loss_state state, const struct a
     ecn_on_reduced(t);
 }
 
+/* What is lost goes again, but congestion is not what it was lost by. */
+static void send_lost_again(struct tcb *t) {
+    t->loss.state = LOSS_RTO;
+    t->loss.recover = t->snd.nxt;
+    t->loss.dup_acks = 0;
+    t->loss.frto = t->loss.new_first = t->undo.possible = false;
+}
+
 static void enter_recovery(struct stack *st, struct tcb *t, const struct ack_news *n) {
     if (t->use_sack)
         st->ctr.TcpExtTCPSackRecovery++;
@@ -280,8 +288,14 @@ void loss_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
     try_undo_dsack(st, t);
     detect(st, t);
     n->rs.losses = (uint32_t)(t->rate.lost - lost);
-    if (t->loss.state < LOSS_RECOVERY && (t->sent.lost_bytes > 0 || duplicates_show_loss(t)))
-        enter_recovery(st, t, n);
+    if (t->loss.state < LOSS_RECOVERY && (t->sent.lost_bytes > 0 || duplicates_show_loss(t))) {
+        if (mtu_probe_was_lost(st, t)) {
+            mark_head(st, t);
+            send_lost_again(t);
+        } else {
+            enter_recovery(st, t, n);
+        }
+    }
     if (n->rs.marked > 0 && t->loss.state < LOSS_CWR) /* RFC 3168 §6.1.2: once a round trip */
         begin_cwr(t, n);
     move_cwnd(st, t, n);
@@ -351,10 +365,7 @@ void loss_mark_all(struct stack *st, struct tcb *t) {
             sent_mark_lost(st, t, r);
     if (t->sent.lost_bytes == 0 || t->loss.state == LOSS_RTO)
         return;
-    t->loss.state = LOSS_RTO;
-    t->loss.recover = t->snd.nxt;
-    t->loss.dup_acks = 0;
-    t->loss.frto = t->loss.new_first = t->undo.possible = false;
+    send_lost_again(t);
 }
 
 /* ---- for output ---- */
@@ -368,6 +379,7 @@ bool loss_next_rtx(struct tcb *t, struct range *r) {
 }
 
 void loss_on_retransmit(struct stack *st, struct tcb *t, const struct range *r) {
+    mtu_on_retransmit(t);
     struct sent *rec = sent_find(t, r->lo);
     if (rec == NULL)
         return;

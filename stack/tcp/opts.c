@@ -52,7 +52,7 @@ void opts_update_mss(struct stack *st, struct tcb *t) {
     mss = u32_min(mss, t->snd.peer_mss);
     if (t->opts.maxseg != 0)
         mss = u32_min(mss, t->opts.maxseg);
-    mss = u32_max(mss, TCP_MSS_FLOOR);
+    mss = u32_max(mtu_bounded(t, mss), st->tcp->cfg.min_snd_mss);
     t->snd.mss = mss - (t->use_ts ? TS_OPT_LEN : 0);
 }
 
@@ -68,8 +68,8 @@ uint32_t tcp_get_timestamp(struct stack *st, const struct tcb *t) {
 
 void opts_on_syn(struct stack *st, struct tcb *t, const struct tcp_opts *o) {
     t->snd.peer_mss = o->has_mss ? o->mss : TCP_MSS_DEFAULT; /* MUST-15 */
-    if (t->snd.peer_mss < TCP_MSS_FLOOR)
-        t->snd.peer_mss = TCP_MSS_FLOOR;
+    if (t->snd.peer_mss < st->tcp->cfg.min_snd_mss)
+        t->snd.peer_mss = (uint16_t)st->tcp->cfg.min_snd_mss;
     t->use_wscale = t->use_wscale && o->has_wscale; /* RFC 7323 §2.2: only when both sent it */
     t->snd.wscale = 0;
     if (t->use_wscale) /* RFC 7323 §2.3: a larger one counts as 14 */

@@ -169,6 +169,19 @@ static bool send_new_segment(struct stack *st, struct tcb *t, uint32_t len, uint
     return true;
 }
 
+/* RFC 4821 §7.3: a segment larger than the others, whole. */
+static void send_mtu_probe(struct stack *st, struct tcb *t) {
+    uint32_t len = mtu_probe_due(st, t);
+    seq_t lo = t->snd.nxt;
+    if (len == 0)
+        return;
+    t->mtu.sending = true;
+    bool sent = send_new_segment(st, t, len, len);
+    t->mtu.sending = false;
+    if (sent && seq_eq(t->snd.nxt, seq_add(lo, len)))
+        mtu_on_probe_sent(t, lo, len);
+}
+
 struct sent_new {
     bool any, cwnd_stopped;
 };
@@ -179,6 +192,7 @@ static struct sent_new send_new(struct stack *st, struct tcb *t) {
     if (tcb_outstanding(t) == 0 && t->snd.last_data_ns != 0 && tcb_unsent(t) > 0 &&
         window_room(t) > 0)
         cc_on_idle(st, t, st->now_ns - t->snd.last_data_ns);
+    send_mtu_probe(st, t);
     max = u32_min(super_max(st, t, mss), half_cwnd(t, mss));
     while (tcb_unsent(t) > 0 || fin_is_due(t)) {
         uint32_t len = may_send_new(t, mss, max, &cwnd_stops);

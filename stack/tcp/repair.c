@@ -66,7 +66,7 @@ void tcp_repair_mark(struct stack *st) {
 }
 
 static void clear_derived(struct tcb *t) {
-    t->flow.linked = t->on_timewait = false;
+    t->flow.linked = t->on_timewait = t->orphan_counted = false;
     TAILQ_INIT(&t->syn_queue);
     TAILQ_INIT(&t->accept_queue);
     t->n_syn = t->n_accept = 0;
@@ -101,6 +101,7 @@ static void relink(struct stack *st, struct tcb *t) {
     if (t->want_event)
         TAILQ_INSERT_TAIL(&st->tcp->events, t, event_link);
     tcb_list_timewait(st, t);
+    tcb_count_orphan(st, t);
     if (t->fo.listener != NULL && !pool_owns(&st->tcp->tcbs, t->fo.listener))
         t->fo.listener = NULL;
     fastopen_relink(t);
@@ -167,7 +168,7 @@ void tcp_repair_relink(struct stack *st) {
     TAILQ_INIT(&st->tcp->flush);
     TAILQ_INIT(&st->tcp->events);
     TAILQ_INIT(&st->tcp->timewait);
-    st->tcp->n_timewait = 0;
+    st->tcp->n_timewait = st->tcp->n_orphans = 0;
     POOL_FOREACH (&st->tcp->tcbs, i, t)
         clear_derived(t);
     POOL_FOREACH (&st->tcp->gaps, i, r)

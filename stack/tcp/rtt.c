@@ -11,8 +11,19 @@
 void rtt_init(struct tcb *t) {
     memset(&t->rtt, 0, sizeof(t->rtt));
     t->rtt.rto_ns = TCP_RTO_INIT_NS;
+    t->rtt.max_ns = TCP_RTO_MAX_NS;
     t->rtt.min_ns = UINT64_MAX;
     t->rtt.round_end = t->snd.nxt;
+}
+
+uint64_t rtt_min_rto(const struct stack *st, const struct tcb *t) {
+    return t->opts.rto_min_us != 0 ? t->opts.rto_min_us * 1000ull : st->tcp->cfg.rto_min_ns;
+}
+
+void rtt_on_opts(const struct stack *st, struct tcb *t) {
+    t->rtt.max_ns = t->opts.rto_max_ms != 0 ? t->opts.rto_max_ms * MS_NS : st->tcp->cfg.rto_max_ns;
+    if (t->rtt.rto_ns > t->rtt.max_ns)
+        t->rtt.rto_ns = t->rtt.max_ns;
 }
 
 static void first_sample(struct tcb *t, uint64_t r) { /* (2.2) */
@@ -50,8 +61,8 @@ void rtt_sample(struct tcb *t, uint64_t r, uint64_t rto_min_ns) {
     /* As in Linux, the lower bound is on the variance term: (2.4) would have 1 s on the whole. */
     uint64_t var = 4 * t->rtt.rttvar_ns;
     t->rtt.rto_ns = t->rtt.srtt_ns + (var > rto_min_ns ? var : rto_min_ns);
-    if (t->rtt.rto_ns > TCP_RTO_MAX_NS) /* (2.5) */
-        t->rtt.rto_ns = TCP_RTO_MAX_NS;
+    if (t->rtt.rto_ns > t->rtt.max_ns) /* (2.5) */
+        t->rtt.rto_ns = t->rtt.max_ns;
 }
 
 /* By the echoed timestamp; 0: none. */
@@ -80,11 +91,11 @@ void rtt_on_syn_acked(struct stack *st, struct tcb *t, const struct tcp_opts *o)
     bool timed = t->rtt.timing;
     t->rtt.timing = false;
     if (timed || r != 0)
-        rtt_sample(t, r, st->tcp->cfg.rto_min_ns);
+        rtt_sample(t, r, rtt_min_rto(st, t));
 }
 
 void rtt_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
-    uint64_t rto_min_ns = st->tcp->cfg.rto_min_ns;
+    uint64_t rto_min_ns = rtt_min_rto(st, t);
     if (n->first_sent_ns != 0) {
         n->rs.rtt_ns = st->now_ns - n->last_sent_ns;
         if (n->rs.rtt_ns < t->rtt.min_ns)
@@ -98,5 +109,5 @@ void rtt_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
 }
 
 void rtt_backoff(struct tcb *t) { /* RFC 6298 (5.5) */
-    t->rtt.rto_ns = t->rtt.rto_ns * 2 < TCP_RTO_MAX_NS ? t->rtt.rto_ns * 2 : TCP_RTO_MAX_NS;
+    t->rtt.rto_ns = t->rtt.rto_ns * 2 < t->rtt.max_ns ? t->rtt.rto_ns * 2 : t->rtt.max_ns;
 }

@@ -16,7 +16,8 @@ static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, const struc
                      uint8_t ecn) {
     segment_push_header(p, h, &t->local.addr, &t->remote.addr);
     uint32_t segs = 1, mss = output_mss(t);
-    if (p->payload_len > mss && !(h->flags & TH_SYN)) { /* a SYN is one segment, whatever the MSS */
+    bool whole = (h->flags & TH_SYN) || t->mtu.sending; /* one segment, whatever the MSS */
+    if (p->payload_len > mss && !whole) {
         pkt_set_gso(p, addr_is_v4(&t->remote.addr) ? GSO_TCP4 : GSO_TCP6, (uint16_t)mss);
         segs = (p->payload_len + mss - 1) / mss;
     }
@@ -30,7 +31,7 @@ static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, const struc
                         .proto = PROTO_TCP,
                         .tos = (uint8_t)(t->opts.tos | ecn),
                         .ttl = t->opts.ttl,
-                        .df = true,
+                        .df = !t->opts.may_fragment,
                         .confirmed = t->snd.confirmed};
     t->snd.confirmed = false;
     int err = net_output(st, p, &io);
@@ -71,7 +72,7 @@ int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, u
     if (n < len)
         flags &= (uint16_t) ~(TH_FIN | TH_PSH);
     /* A record ends here; or, as Linux, so that the receiver hands up a super-segment at once. */
-    if ((n > 0 && marks_record(t, seq, n + 1) == n) || n > output_mss(t))
+    if ((n > 0 && marks_record(t, seq, n + 1) == n) || (n > output_mss(t) && !t->mtu.sending))
         flags |= TH_PSH;
     struct tcp_hdr h = header(st, t, seq, flags | TH_ACK);
     h.window = (uint16_t)(recv_advance_window(st, t) >> t->rcv.wscale); /* MUST-1: unsigned */

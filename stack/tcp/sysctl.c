@@ -8,12 +8,13 @@
 #include <string.h>
 
 enum kind {
-    SYSCTL_BOOL, /* bool */
-    SYSCTL_U32,  /* uint32_t */
-    SYSCTL_TIME, /* uint64_t of nanoseconds; `unit_ns` each */
-    SYSCTL_MEM,  /* minimum, default, maximum: three uint32_t in a row */
-    SYSCTL_CC,   /* uint8_t, by name */
-    SYSCTL_KEY,  /* one or two keys, in hexadecimal words */
+    SYSCTL_BOOL,  /* bool */
+    SYSCTL_U32,   /* uint32_t */
+    SYSCTL_TIME,  /* uint64_t of nanoseconds; `unit_ns` each */
+    SYSCTL_MEM,   /* minimum, default, maximum: three uint32_t in a row */
+    SYSCTL_CC,    /* uint8_t, by name */
+    SYSCTL_RANGE, /* from and to: two uint32_t in a row */
+    SYSCTL_KEY,   /* one or two keys, in hexadecimal words */
 };
 
 struct desc {
@@ -85,6 +86,31 @@ static const struct desc table[] = {
     U32("net.ipv4.tcp_min_tso_segs", min_tso_segs, 1, 63, "a super-segment's least"),
     U32("net.ipv4.tcp_tso_rtt_log", tso_rtt_log, 0, 18,
         "log2 of the round trip in microseconds up to which super-segments are at their largest"),
+    U32("net.ipv4.tcp_retries1", retries1, 0, 255,
+        "timeouts before a black hole is suspected (tcp_mtu_probing)"),
+    U32("net.ipv4.tcp_mtu_probing", mtu_probing, 0, 2,
+        "path MTU by probes (RFC 4821): 1 where large segments vanish, 2 always"),
+    U32("net.ipv4.tcp_base_mss", base_mss, 48, 65495, "where that search begins"),
+    U32("net.ipv4.tcp_min_snd_mss", min_snd_mss, 48, 65495, "the least MSS that is believed"),
+    U32("net.ipv4.tcp_mtu_probe_floor", mtu_probe_floor, 48, 65495, "the least that it tries"),
+    TIME("net.ipv4.tcp_probe_interval", mtu_probe_interval_ns, 0, 1000000000u,
+         "seconds until it searches anew"),
+    U32("net.ipv4.tcp_probe_threshold", mtu_probe_threshold, 0, INT_MAX,
+        "bytes at which the search is over"),
+    U32("net.ipv4.tcp_max_syn_backlog", max_syn_backlog, 0, INT_MAX,
+        "without SYN cookies, bound of the SYN queue: three quarters of it"),
+    BOOL("net.ipv4.tcp_abort_on_overflow", abort_on_overflow,
+         "a full accept queue resets who completes a handshake"),
+    U32("net.ipv4.tcp_max_orphans", max_orphans, 0, INT_MAX,
+        "connections without a user; what is beyond is reset"),
+    U32("net.ipv4.tcp_max_tw_buckets", max_tw_buckets, 0, INT_MAX,
+        "connections in TIME-WAIT; beyond it, and beyond half of all, the oldest goes"),
+    U32("net.ipv4.tcp_syn_linear_timeouts", syn_linear, 0, 127,
+        "SYNs sent again before the timeout begins to double"),
+    TIME("net.ipv4.tcp_rto_max_ms", rto_max_ns, 1000, 1000000u, "upper bound of the timeout"),
+    {"net.ipv4.ip_local_port_range", "ports that connect and bind pick", SYSCTL_RANGE,
+     AT(port_range), 1, 65535, 0},
+    U32("net.ipv4.ip_default_ttl", default_ttl, 1, 255, "TTL of what is sent"),
     U32("net.ipv4.tcp_notsent_lowat", notsent_lowat, 0, UINT32_MAX,
         "bytes that may wait unsent before a writer does"),
     U32("net.core.rmem_max", core_rmem_max, 2304, INT_MAX, "the most that SO_RCVBUF gives"),
@@ -149,14 +175,16 @@ static int set_cc(struct tcp_config *cfg, const struct desc *d, const char *valu
     return 0;
 }
 
-static int set_mem(struct tcp_config *cfg, const struct desc *d, const char *s) {
+/* A triple, or a range, which may not be empty. */
+static int set_row(struct tcp_config *cfg, const struct desc *d, const char *s) {
     uint64_t v[3];
-    for (int i = 0; i < 3; i++)
+    int n = d->kind == SYSCTL_RANGE ? 2 : 3;
+    for (int i = 0; i < n; i++)
         if (!next_number(&s, &v[i]) || v[i] < d->min || v[i] > d->max)
             return -EINVAL;
-    if (!at_end(s))
+    if (!at_end(s) || (n == 2 && v[0] > v[1]))
         return -EINVAL;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < n; i++)
         ((uint32_t *)field(cfg, d->at))[i] = (uint32_t)v[i];
     return 0;
 }
@@ -215,8 +243,8 @@ int sysctl_set(struct tcp_config *cfg, const char *name, const char *value) {
         return set_cc(cfg, d, value);
     if (d->kind == SYSCTL_KEY)
         return set_key(cfg, value);
-    if (d->kind == SYSCTL_MEM)
-        return set_mem(cfg, d, value);
+    if (d->kind == SYSCTL_MEM || d->kind == SYSCTL_RANGE)
+        return set_row(cfg, d, value);
     if (!next_number(&value, &v) || !at_end(value))
         return -EINVAL;
     if (d->kind == SYSCTL_BOOL && v > 1)
@@ -251,6 +279,10 @@ int sysctl_get(const struct tcp_config *cfg, const char *name, char *text) {
     case SYSCTL_MEM:
         mem = field(cfg, d->at);
         snprintf(text, SYSCTL_TEXT, "%u %u %u", mem[0], mem[1], mem[2]);
+        break;
+    case SYSCTL_RANGE:
+        mem = field(cfg, d->at);
+        snprintf(text, SYSCTL_TEXT, "%u %u", mem[0], mem[1]);
         break;
     case SYSCTL_KEY:
         get_key(cfg, text);

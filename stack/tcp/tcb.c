@@ -22,6 +22,19 @@ void tcp_config_default(struct tcp_config *cfg) {
         .core_wmem_max = 212992,
         .core_rmem_default = 212992,
         .notsent_lowat = UINT32_MAX,
+        .retries1 = 3,
+        .base_mss = 1024,
+        .min_snd_mss = TCP_MSS_FLOOR,
+        .mtu_probe_floor = 48,
+        .mtu_probe_interval_ns = 600 * S_NS,
+        .mtu_probe_threshold = 8,
+        .max_syn_backlog = 2048,
+        .max_orphans = 131072,
+        .max_tw_buckets = 131072,
+        .syn_linear = 4,
+        .rto_max_ns = TCP_RTO_MAX_NS,
+        .port_range = {32768, 60999},
+        .default_ttl = 64,
         .window_scaling = true,
         .timestamps = 1,
         .sack = true,
@@ -55,6 +68,13 @@ void tcp_config_default(struct tcp_config *cfg) {
 #define MARKS_CONNS       2u /* one for every two connections: few programs ask for any */
 #define MARKS_LEAST       2048u
 
+/* The knobs that are IP's. */
+static void apply_net(struct stack *st) {
+    const struct tcp_config *cfg = &st->tcp->cfg;
+    net_set_defaults(st, (uint16_t)cfg->port_range[0], (uint16_t)cfg->port_range[1],
+                     (uint8_t)cfg->default_ttl);
+}
+
 int tcp_init(struct stack *st, const struct tcp_config *cfg) {
     struct tcp *tcp = arena_alloc(&st->arena, sizeof(*tcp), _Alignof(struct tcp));
     if (tcp == NULL)
@@ -64,6 +84,7 @@ int tcp_init(struct stack *st, const struct tcp_config *cfg) {
     tcp->isn_key = rand_key(&st->rand);
     tcp->ts_key = rand_key(&st->rand);
     tcp->cookie_key = rand_key(&st->rand);
+    apply_net(st);
     struct siphash_key fastopen_key = rand_key(&st->rand);
     memcpy(tcp->fastopen_key, &fastopen_key, sizeof(tcp->fastopen_key));
     TAILQ_INIT(&tcp->flush);
@@ -84,6 +105,7 @@ void tcp_set_config(struct stack *st, const struct tcp_config *cfg) {
     uint32_t max_conns = st->tcp->cfg.max_conns; /* the pools stay as they are */
     st->tcp->cfg = *cfg;
     st->tcp->cfg.max_conns = max_conns;
+    apply_net(st);
 }
 
 const struct tcp_config *tcp_get_config(const struct stack *st) {
@@ -180,7 +202,9 @@ void tcb_list_timewait(struct stack *st, struct tcb *t) {
         return;
     t->on_timewait = true;
     TAILQ_INSERT_TAIL(&st->tcp->timewait, t, queue_link);
-    uint32_t max = u32_max(st->tcp->cfg.max_conns / TCP_TIMEWAIT_SHARE, 1);
+    uint32_t max =
+        u32_min(st->tcp->cfg.max_conns / TCP_TIMEWAIT_SHARE, st->tcp->cfg.max_tw_buckets);
+    max = u32_max(max, 1);
     if (++st->tcp->n_timewait > max) /* hence another than t stands first */
         shorten_timewait(st);
 }
@@ -191,6 +215,16 @@ static void unlist_timewait(struct stack *st, struct tcb *t) {
     t->on_timewait = false;
     TAILQ_REMOVE(&st->tcp->timewait, t, queue_link);
     st->tcp->n_timewait--;
+}
+
+bool tcb_count_orphan(struct stack *st, struct tcb *t) {
+    bool orphan = t->holder == TCB_ORPHAN && t->state != TCPS_CLOSED && t->state != TCPS_TIME_WAIT;
+    if (orphan && !t->orphan_counted)
+        st->tcp->n_orphans++;
+    else if (!orphan && t->orphan_counted)
+        st->tcp->n_orphans--;
+    t->orphan_counted = orphan;
+    return orphan;
 }
 
 void tcb_set_state(struct stack *st, struct tcb *t, enum tcp_state state) {
@@ -213,6 +247,7 @@ void tcb_set_state(struct stack *st, struct tcb *t, enum tcp_state state) {
         unlist_timewait(st, t);
         release_flow(st, t);
     }
+    tcb_count_orphan(st, t);
     tcp_on_state(st, t);
 }
 

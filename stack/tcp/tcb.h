@@ -23,7 +23,7 @@
  *   user.c, bind.c, close.c the calls                        isn.c      keyed numbers
  *   fastopen.c data in the SYN: server; fastopen_client.c, fastopen_cache.c
  *   urgent.c   urgent data, both ways                        marks.c    records, times, copies
- *   sndbuf.c   how much may be written ahead
+ *   sndbuf.c   how much may be written ahead                 mtu.c      path MTU by probes
  *   info.c, account.c, icmp.c, repair.c, check.c */
 #ifndef STACK_TCP_TCB_H
 #define STACK_TCP_TCB_H
@@ -45,6 +45,7 @@
 #include "stack/tcp/fastopen.h"
 #include "stack/tcp/loss.h"
 #include "stack/tcp/marks.h"
+#include "stack/tcp/mtu.h"
 #include "stack/tcp/pace.h"
 #include "stack/tcp/prr.h"
 #include "stack/tcp/rack.h"
@@ -66,7 +67,9 @@
 #define TCP_INIT_CWND       10u        /* segments, RFC 6928 */
 #define TCP_RTO_INIT_NS     (1 * S_NS) /* RFC 6298 (2.1) */
 #define TCP_RTO_MAX_NS      (120 * S_NS)
-#define TCP_DELACK_NS       (40 * MS_NS) /* Linux's TCP_DELACK_MIN; MUST-40 allows 500 ms */
+#define TCP_DELACK_NS       (40 * MS_NS) /* Linux's TCP_DELACK_MIN and TCP_ATO_MIN */
+#define TCP_DELACK_MAX_NS   (200 * MS_NS)
+#define TCP_DELACK_MOST_NS  (500 * MS_NS) /* MUST-40 */
 #define TCP_QUICKACKS       16u /* segments that are ACKed at once at the start, as in Linux */
 #define TCP_ORPHAN_RETRIES  8u  /* Linux's, where tcp_orphan_retries is 0 */
 #define TCP_CORK_NS         (200 * MS_NS) /* tcp(7): a corked partial segment waits this long */
@@ -181,6 +184,7 @@ struct tcb {
 
     struct tcp_urgent urgent; /* urgent.c */
     struct send_marks marks;  /* marks.c */
+    struct mtu_search mtu;    /* mtu.c */
     struct sndbuf sndbuf;     /* sndbuf.c */
     struct errq errq;
     struct tcp_account account; /* account.c */
@@ -196,6 +200,7 @@ struct tcb {
         bool now;              /* due at the next flush */
         bool owed;             /* something unacknowledged has come */
         uint8_t quick;         /* segments still to be ACKed at once */
+        uint64_t ato_ns;       /* estimate of the time between segments (Linux: ato) */
         bool pingpong;         /* interactive: ACKs ride on answers */
         uint64_t asked_ns;     /* what is sent soon after this is an answer; 0: nobody has asked */
         uint64_t oow_ns;       /* last answer to an unacceptable segment */
@@ -205,6 +210,7 @@ struct tcb {
     /* ---- round-trip time (rtt.c) ---- */
     struct {
         uint64_t srtt_ns, rttvar_ns, rto_ns;
+        uint64_t max_ns;             /* of rto_ns */
         uint64_t min_ns;             /* UINT64_MAX: none yet */
         uint64_t dev_ns, dev_max_ns; /* mean deviation; the largest in this round trip */
         seq_t round_end;
@@ -249,6 +255,7 @@ struct tcb {
 
     /* ---- derived lists ---- */
     bool want_flush, want_event;
+    bool orphan_counted;
     bool on_timewait; /* stands in tcp.timewait, by queue_link */
     bool damaged;     /* its process died while changing it: to be aborted (repair.c) */
     uint32_t rose;    /* POLL bits */
@@ -265,7 +272,7 @@ struct tcp {
     uint64_t accept_no;                     /* next queued_no */
     struct tcb_queue flush, events;
     struct tcb_queue timewait; /* those without a user, the oldest first */
-    uint32_t n_timewait;
+    uint32_t n_timewait, n_orphans;
 };
 
 /* A segment being processed; lives on the C stack. */
@@ -339,6 +346,8 @@ void tcb_raise(struct stack *st, struct tcb *t, uint32_t poll_bits);
 void tcb_want_flush(struct stack *st, struct tcb *t);
 /* Tells who waits for room to send, if there is some again. */
 void tcb_check_space(struct stack *st, struct tcb *t);
+/* Enters it among those that TCP works for without a user, or takes it off; true: it is one. */
+bool tcb_count_orphan(struct stack *st, struct tcb *t);
 void tcb_list_timewait(struct stack *st, struct tcb *t);
 void tcb_insert_flow(struct stack *st, struct tcb *t);
 struct tcb *tcb_from_flow(struct flow_node *n);
@@ -408,6 +417,9 @@ void rtt_on_syn_again(struct tcb *t);
 void rtt_on_syn_acked(struct stack *st, struct tcb *t, const struct tcp_opts *o);
 /* May take a sample from what an ACK tells (RFC 6298, 7323 §4.1). */
 void rtt_on_ack(struct stack *st, struct tcb *t, struct ack_news *n);
+/* Bounds of the timeout: the program's, else the stack's. */
+uint64_t rtt_min_rto(const struct stack *st, const struct tcb *t);
+void rtt_on_opts(const struct stack *st, struct tcb *t);
 void rtt_backoff(struct tcb *t);
 
 /* ---- recv.c ---- */
@@ -448,6 +460,7 @@ void ackpolicy_init(struct tcb *t);
 void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, bool in_order,
                        bool filled_gap);
 void ackpolicy_now(struct stack *st, struct tcb *t);
+void ackpolicy_on_timeout(struct tcb *t); /* a delayed ACK is due now */
 void ackpolicy_on_read(struct stack *st, struct tcb *t);
 void ackpolicy_on_sent(struct stack *st, struct tcb *t, bool data);
 
@@ -499,13 +512,13 @@ void tcp_on_output_done(struct stack *st, struct tcb *t, bool fresh);
 /* RACK waits for `ns` until it calls something lost; 0: it does not wait. */
 void tcp_on_reordering(struct stack *st, struct tcb *t, uint64_t ns);
 void tcp_on_segment(struct stack *st, struct tcb *t); /* any acceptable segment came */
-void tcp_on_ack_delayed(struct stack *st, struct tcb *t);
+void tcp_on_ack_delayed(struct stack *st, struct tcb *t, uint64_t ns);
 void tcp_on_ack_sent(struct stack *st, struct tcb *t);
 void tcp_on_no_memory(struct stack *st, struct tcb *t);
 void tcp_on_opts(struct stack *st, struct tcb *t);
 void tcp_on_orphaned(struct stack *st, struct tcb *t);
 void tcp_on_fin_again(struct stack *st, struct tcb *t); /* TIME-WAIT begins anew */
-uint64_t tcp_timeout_model(uint64_t rto_min_ns, uint32_t n);
+uint64_t tcp_timeout_model(uint64_t rto_min_ns, uint64_t rto_max_ns, uint32_t n);
 
 /* ---- isn.c ---- */
 seq_t isn_choose(struct stack *st, const struct tcb *t);

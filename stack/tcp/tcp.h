@@ -64,12 +64,27 @@ struct tcp_config {
     uint32_t fastopen;        /* tcp_fastopen 1: enum fastopen_bit */
     uint8_t fastopen_keys;    /* tcp_fastopen_key: how many; 0: a random one */
     uint8_t fastopen_key[32];
-    uint32_t fastopen_blackhole_s; /* tcp_fastopen_blackhole_timeout_sec 0 */
-    uint32_t pacing_ss_ratio;      /* tcp_pacing_ss_ratio 200, percent of cwnd a round trip */
-    uint32_t pacing_ca_ratio;      /* tcp_pacing_ca_ratio 120 */
-    uint32_t min_tso_segs;         /* tcp_min_tso_segs 2 */
-    uint32_t tso_rtt_log;          /* tcp_tso_rtt_log 9 */
-    uint32_t notsent_lowat;        /* tcp_notsent_lowat: no bound */
+    uint32_t fastopen_blackhole_s;  /* tcp_fastopen_blackhole_timeout_sec 0 */
+    uint32_t pacing_ss_ratio;       /* tcp_pacing_ss_ratio 200, percent of cwnd a round trip */
+    uint32_t pacing_ca_ratio;       /* tcp_pacing_ca_ratio 120 */
+    uint32_t min_tso_segs;          /* tcp_min_tso_segs 2 */
+    uint32_t tso_rtt_log;           /* tcp_tso_rtt_log 9 */
+    uint32_t retries1;              /* tcp_retries1 3 */
+    uint32_t mtu_probing;           /* tcp_mtu_probing 0: enum mtu_probing */
+    uint32_t base_mss;              /* tcp_base_mss 1024 */
+    uint32_t min_snd_mss;           /* tcp_min_snd_mss 48 */
+    uint32_t mtu_probe_floor;       /* tcp_mtu_probe_floor 48 */
+    uint64_t mtu_probe_interval_ns; /* tcp_probe_interval 600 s */
+    uint32_t mtu_probe_threshold;   /* tcp_probe_threshold 8 bytes */
+    uint32_t max_syn_backlog;       /* tcp_max_syn_backlog 2048 */
+    bool abort_on_overflow;         /* tcp_abort_on_overflow 0 */
+    uint32_t max_orphans;           /* tcp_max_orphans 131072 */
+    uint32_t max_tw_buckets;        /* tcp_max_tw_buckets 131072 */
+    uint32_t syn_linear;            /* tcp_syn_linear_timeouts 4 */
+    uint64_t rto_max_ns;            /* tcp_rto_max_ms 120,000 */
+    uint32_t port_range[2];         /* ip_local_port_range 32768 60999 */
+    uint32_t default_ttl;           /* ip_default_ttl 64 */
+    uint32_t notsent_lowat;         /* tcp_notsent_lowat: no bound */
     uint32_t core_rmem_max, core_wmem_max; /* net.core.rmem_max, wmem_max 212992 */
     uint32_t core_rmem_default;            /* net.core.rmem_default 212992: of UDP */
 };
@@ -88,12 +103,17 @@ struct tcp_sockopts {
     int32_t linger2_s;       /* TCP_LINGER2; 0: default */
     uint32_t rcvbuf, sndbuf; /* 0: default, may grow; else fixed as Linux does (doubled already) */
     uint32_t rcvlowat;
+    uint32_t rto_max_ms;    /* TCP_RTO_MAX_MS; 0: the stack's */
+    uint32_t rto_min_us;    /* TCP_RTO_MIN_US; 0: the stack's */
+    uint32_t delack_max_us; /* TCP_DELACK_MAX_US; 0: TCP_DELACK_MAX_NS */
     uint32_t window_clamp;  /* TCP_WINDOW_CLAMP; 0: none */
     uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT; 0: the stack's */
     uint32_t defer_accept_s;
-    uint32_t tsflags; /* SO_TIMESTAMPING */
-    int minttl;       /* IP_MINTTL: segments of a smaller TTL are dropped (RFC 5082) */
-    bool recverr;     /* IP_RECVERR: soft errors are told at once */
+    uint32_t tsflags;  /* SO_TIMESTAMPING */
+    int minttl;        /* IP_MINTTL: segments of a smaller TTL are dropped (RFC 5082) */
+    bool recverr;      /* IP_RECVERR: soft errors are told at once */
+    bool may_fragment; /* IP_MTU_DISCOVER: segments without DF */
+    bool pmtu_deaf;    /* … and routers that call them too large are not heard */
     uint8_t tos, ttl;
     uint32_t fastopen_qlen; /* TCP_FASTOPEN */
     bool fastopen_connect, fastopen_no_cookie;

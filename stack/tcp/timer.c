@@ -37,11 +37,11 @@ static void stop_all(struct stack *st, struct tcb *t) {
 
 /* The time that n timeouts take which begin at rto_min and double up to the maximum: what Linux
  * makes of a number of retries (tcp_retries2 = 15: 924.6 s), so that R2 is a time (SHLD-11). */
-uint64_t tcp_timeout_model(uint64_t rto_min_ns, uint32_t n) {
+uint64_t tcp_timeout_model(uint64_t rto_min_ns, uint64_t rto_max_ns, uint32_t n) {
     uint64_t sum = 0, rto = rto_min_ns;
     for (uint32_t i = 0; i <= n; i++) {
         sum += rto;
-        rto = rto * 2 < TCP_RTO_MAX_NS ? rto * 2 : TCP_RTO_MAX_NS;
+        rto = rto * 2 < rto_max_ns ? rto * 2 : rto_max_ns;
     }
     return sum;
 }
@@ -177,8 +177,8 @@ void tcp_on_segment(struct stack *st, struct tcb *t) {
     t->keepalive_probes = 0;
 }
 
-void tcp_on_ack_delayed(struct stack *st, struct tcb *t) {
-    timer_set_earlier(&st->timers, &t->t_delack, st->now_ns + TCP_DELACK_NS);
+void tcp_on_ack_delayed(struct stack *st, struct tcb *t, uint64_t ns) {
+    timer_set_earlier(&st->timers, &t->t_delack, st->now_ns + ns);
 }
 
 void tcp_on_ack_sent(struct stack *st, struct tcb *t) {
@@ -213,6 +213,9 @@ static void handshake_timeout(struct stack *st, struct tcb *t) {
     max += t->fo.pending; /* as Linux: what was accepted already gets one more */
     if (t->opts.syncnt != 0 && !t->passive)
         max = t->opts.syncnt;
+    /* Linux, from 6.5 on: the first few go at even intervals, beside those that are counted. */
+    uint32_t linear = t->passive ? 0 : st->tcp->cfg.syn_linear;
+    max += linear;
     uint64_t user = user_timeout_ns(t);
     bool user_gives_up = user != 0 && st->now_ns - t->snd.una_ns >= user && !t->passive;
     st->ctr.TcpExtTCPTimeouts++;
@@ -226,7 +229,8 @@ static void handshake_timeout(struct stack *st, struct tcb *t) {
     t->loss.total_retrans++;
     st->ctr.TcpRetransSegs++;
     rtt_on_syn_again(t);
-    rtt_backoff(t);
+    if (t->loss.backoff > linear)
+        rtt_backoff(t);
     segment_send_syn(st, t);
     arm_rtx(st, t);
 }
@@ -244,11 +248,12 @@ static bool is_hopeless(struct stack *st, const struct tcb *t) {
     /* The peer is alive and has shrunk its window to nothing: no timeout (SHLD-17). As Linux: an
      * answer to one of the last two retransmissions tells, and an orphan may not stay for ever. */
     if (t->snd.wnd == 0 && t->holder != TCB_ORPHAN &&
-        st->now_ns - t->snd.last_ack_ns < 2 * TCP_RTO_MAX_NS)
+        st->now_ns - t->snd.last_ack_ns < 2 * t->rtt.max_ns)
         return false;
     if (t->holder == TCB_ORPHAN && t->loss.backoff >= orphan_retries(st))
         return true;
-    return user == 0 && waited >= tcp_timeout_model(st->tcp->cfg.rto_min_ns, st->tcp->cfg.retries2);
+    return user == 0 &&
+           waited >= tcp_timeout_model(rtt_min_rto(st, t), t->rtt.max_ns, st->tcp->cfg.retries2);
 }
 
 static void probe_timeout(struct stack *st, struct tcb *t) {
@@ -283,6 +288,9 @@ static void rtx_timeout(struct stack *st, struct tcb *t) {
         give_up(st, t);
         return;
     }
+    if (st->now_ns - t->snd.una_ns >=
+        tcp_timeout_model(rtt_min_rto(st, t), t->rtt.max_ns, st->tcp->cfg.retries1))
+        mtu_on_blackhole(st, t); /* R1 (RFC 9293 §3.8.3) */
     loss_on_timeout(st, t);
     arm_rtx(st, t); /* RFC 6298 (5.6); before output, which may have no memory */
     tcp_output(st, t);
@@ -317,9 +325,9 @@ static void persist_timeout(struct stack *st, struct tcb *t) {
     t->probes++;
     t->probe_backoff++;
     uint64_t ns = t->rtt.rto_ns;
-    for (uint32_t i = 0; i < t->probe_backoff && ns < TCP_RTO_MAX_NS; i++)
+    for (uint32_t i = 0; i < t->probe_backoff && ns < t->rtt.max_ns; i++)
         ns *= 2;
-    set_in(st, &t->t_persist, ns < TCP_RTO_MAX_NS ? ns : TCP_RTO_MAX_NS);
+    set_in(st, &t->t_persist, ns < t->rtt.max_ns ? ns : t->rtt.max_ns);
     segment_send_probe(st, t, seq_sub(t->snd.una, 1));
 }
 
@@ -331,7 +339,7 @@ static void delack_timeout(struct stack *st, struct tcb *t) {
         tcb_check_space(st, t);
     }
     if (t->ack.owed) {
-        t->ack.pingpong = false; /* no answer came that the ACK could have ridden on */
+        ackpolicy_on_timeout(t);
         t->ack.now = true;
     }
     tcp_output(st, t);

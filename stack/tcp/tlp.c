@@ -17,7 +17,7 @@ uint64_t tlp_timeout_ns(struct stack *st, const struct tcb *t, uint64_t rto_left
     if (t->rtt.srtt_ns != 0) {
         pto = 2 * t->rtt.srtt_ns;
         /* A lone segment's ACK may be a delayed one. */
-        pto += tcb_outstanding(t) <= t->snd.mss ? st->tcp->cfg.rto_min_ns : PTO_SLACK_NS;
+        pto += tcb_outstanding(t) <= t->snd.mss ? rtt_min_rto(st, t) : PTO_SLACK_NS;
     }
     return pto < rto_left_ns ? pto : rto_left_ns;
 }

@@ -14,6 +14,7 @@ void tcb_start(struct stack *st, struct tcb *t) {
     t->use_wscale = cfg->window_scaling;
     t->ts_offset = cfg->timestamps == 1 ? isn_ts_offset(st, t) : 0;
     t->snd.peer_mss = TCP_MSS_DEFAULT;
+    mtu_start(st, t);
     opts_update_mss(st, t);
     recv_init(st, t);
     seq_t iss = isn_choose(st, t);
@@ -21,6 +22,8 @@ void tcb_start(struct stack *st, struct tcb *t) {
     t->snd.nxt = t->snd.buf_seq = seq_add(iss, 1);
     sndbuf_init(st, t);
     rtt_init(t);
+    rtt_on_opts(st, t);
+    t->ack.ato_ns = TCP_DELACK_NS;
     cc_choose(st, t);
     pace_init(t);
     loss_init(t);
@@ -28,6 +31,7 @@ void tcb_start(struct stack *st, struct tcb *t) {
 }
 
 void tcb_begin_data(struct stack *st, struct tcb *t) {
+    mtu_established(st, t);
     loss_init(t);
     sent_init(t);
     rack_init(st, t);
@@ -356,6 +360,7 @@ void tcp_opts_changed(struct stack *st, struct tcb *t) {
     if (tcb_is_synchronized(t) && t->state != TCPS_TIME_WAIT) {
         opts_update_mss(st, t);
         cc_on_opts(st, t);
+        rtt_on_opts(st, t);
         tcp_on_opts(st, t);
         pace_update(st, t);
         tcp_output(st, t);

@@ -45,6 +45,8 @@ extern struct stack_config t_cfg;
 /* How long the peer takes for its part of the handshake in t_established and t_connected: without
  * it, the connection begins with a round-trip time of nothing, and RACK waits for nothing. */
 extern double t_rtt_ms;
+/* Whether the stack's packets bear DF, as they do unless IP_MTU_DISCOVER says otherwise. */
+extern bool t_df;
 
 /* For TestSuite: .init = t_setup, .fini = t_finish. */
 void t_setup(void);

@@ -150,7 +150,7 @@ Test(accecn, rfc9768_3_1_4_a_lost_syn_asks_once_more_and_then_not) {
     t_connect();
     out("SEWe 0:0(0)");
     out_after(1000, "SEWe 0:0(0)");
-    out_after(2000, "S 0:0(0)");
+    out_after(1000, "S 0:0(0)");
     in("S. 0:0(0) ack 1 win 65535 <mss 1000>");
     out(". 1:1(0) ack 1");
 }

@@ -304,7 +304,7 @@ Test(fastopen_client, a_filter_that_eats_such_syns_ends_it_for_a_while) {
     cr_assert_eq(t_fastopen(100), 100);
     out("S 0:100(100)");
     out_after(1000, "S 0:0(0)");
-    out_after(2000, "S 0:0(0)");
+    out_after(1000, "S 0:0(0)");
     in("S. 0:0(0) ack 1 win 65535 <mss 1000>");
     t_skip();
     cr_assert_eq(t_counter("TcpExtTCPFastOpenBlackhole"), 1);

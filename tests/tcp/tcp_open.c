@@ -75,9 +75,12 @@ Test(open, must10_simultaneous_open_ends_with_a_plain_ack_too) {
     t_expect_state(TCPS_ESTABLISHED);
 }
 
-Test(open, must22_shld10_syn_is_repeated_at_1_2_4_8_16_32_s_then_etimedout_after_64) {
+/* As Linux: four at even intervals (tcp_syn_linear_timeouts), and then six that double. */
+Test(open, must22_shld10_syn_is_repeated_each_second_then_at_2_4_8_16_32_s_then_etimedout) {
     t_connect();
     out("S 0:0(0)");
+    for (int i = 0; i < 4; i++)
+        out_after(1000, "S 0:0(0)");
     for (int s = 1; s <= 32; s *= 2)
         out_after(s * 1000, "S 0:0(0)");
     after(63000);

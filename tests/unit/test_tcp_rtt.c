@@ -101,6 +101,6 @@ Test(tcp_rtt, the_variance_shrinks_once_a_round_trip) {
 }
 
 Test(tcp_rtt, r2_of_15_retries_is_924_s) { /* as Linux's tcp_retries2; SHLD-11 */
-    cr_assert_eq(tcp_timeout_model(200 * MS, 15), 924600 * MS);
-    cr_assert_eq(tcp_timeout_model(200 * MS, 0), 200 * MS);
+    cr_assert_eq(tcp_timeout_model(200 * MS, TCP_RTO_MAX_NS, 15), 924600 * MS);
+    cr_assert_eq(tcp_timeout_model(200 * MS, TCP_RTO_MAX_NS, 0), 200 * MS);
 }
