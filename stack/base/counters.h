@@ -113,6 +113,7 @@
     X(TcpExtTCPFastOpenPassiveAltKey, "Fast Open cookies of the key before the present one")       \
     X(TcpExtTCPMTUPSuccess, "probes of a larger MTU that arrived (RFC 4821)")                      \
     X(TcpExtTCPMTUPFail, "… that did not")                                                         \
+    X(TcpExtTCPMD5Unexpected, "segments dropped because they were signed (RFC 2385)")              \
     X(mem_sents_out, "times no record for a segment sent was free")                                \
     X(TcpExtTCPMinTTLDrop, "segments dropped because of IP_MINTTL")                                \
     X(errq_drops, "messages for an error queue dropped for lack of room")                          \

@@ -155,6 +155,7 @@ static void fill_windows(const struct tcb *t, struct tcp_info *i) {
     uint32_t mss = t->snd.mss != 0 ? t->snd.mss : TCP_MSS_DEFAULT;
     i->tcpi_snd_mss = t->snd.mss;
     i->tcpi_rcv_mss = t->rcv.mss;
+    i->tcpi_rcv_rtt = us(t->rcv.rtt.rtt_ns);
     i->tcpi_advmss = t->rcv.adv_mss;
     i->tcpi_snd_cwnd = t->cc.cwnd_bytes / mss;
     i->tcpi_snd_ssthresh =

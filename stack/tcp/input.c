@@ -269,10 +269,12 @@ void tcp_input(struct stack *st, struct ip_in *in) {
             reset_reply(st, &s); /* §3.10.7.1: CLOSED */
         } else {
             stack_dirty(st, t);
-            if (in->ttl >= t->opts.minttl)
-                dispatch(st, t, &s);
-            else
+            if (in->ttl < t->opts.minttl)
                 st->ctr.TcpExtTCPMinTTLDrop++; /* RFC 5082 */
+            else if (s.h.opt.has_md5) /* as Linux where there is no key; there is never one here */
+                st->ctr.TcpExtTCPMD5Unexpected++;
+            else
+                dispatch(st, t, &s);
             tcb_leave(st, t);
         }
     }

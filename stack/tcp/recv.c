@@ -169,6 +169,7 @@ void recv_segment(struct stack *st, struct tcb *t, struct seg *s) {
     if (s->len > 0) {
         t->rcv.last_data_ns = st->now_ns;
         t->rcv.data_segs_in++;
+        rcvrtt_on_data(st, t, s);
         if (seq_eq(s->seq, t->rcv.nxt)) {
             in_order(st, t, s);
         } else {
@@ -224,10 +225,10 @@ uint32_t recv_advance_window(struct stack *st, struct tcb *t) {
 /* The buffer grows as the reader keeps up: twice what he took within a round trip, so that the
  * window never is what limits the sender (as Linux's tcp_rcv_space_adjust). */
 static void grow(struct stack *st, struct tcb *t, uint32_t n) {
-    if (t->opts.rcvbuf != 0)
+    if (t->opts.rcvbuf != 0 || !st->tcp->cfg.moderate_rcvbuf)
         return; /* SO_RCVBUF fixes it */
     t->rcv.grow_copied += n;
-    uint64_t rtt = t->rtt.srtt_ns > MS_NS ? t->rtt.srtt_ns : MS_NS;
+    uint64_t rtt = rcvrtt_ns(t);
     if (t->rcv.grow_copied >= t->rcv.limit / 2) {
         uint32_t want =
             u32_min(2 * u32_min(t->rcv.grow_copied, 1u << 30), st->tcp->cfg.rmem[MEM_MOST]);

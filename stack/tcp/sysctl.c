@@ -111,6 +111,8 @@ static const struct desc table[] = {
     {"net.ipv4.ip_local_port_range", "ports that connect and bind pick", SYSCTL_RANGE,
      AT(port_range), 1, 65535, 0},
     U32("net.ipv4.ip_default_ttl", default_ttl, 1, 255, "TTL of what is sent"),
+    BOOL("net.ipv4.tcp_moderate_rcvbuf", moderate_rcvbuf,
+         "the receive buffer grows as the reader keeps up"),
     U32("net.ipv4.tcp_notsent_lowat", notsent_lowat, 0, UINT32_MAX,
         "bytes that may wait unsent before a writer does"),
     U32("net.core.rmem_max", core_rmem_max, 2304, INT_MAX, "the most that SO_RCVBUF gives"),

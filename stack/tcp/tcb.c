@@ -22,6 +22,7 @@ void tcp_config_default(struct tcp_config *cfg) {
         .core_wmem_max = 212992,
         .core_rmem_default = 212992,
         .notsent_lowat = UINT32_MAX,
+        .moderate_rcvbuf = true,
         .retries1 = 3,
         .base_mss = 1024,
         .min_snd_mss = TCP_MSS_FLOOR,

@@ -24,6 +24,7 @@
  *   fastopen.c data in the SYN: server; fastopen_client.c, fastopen_cache.c
  *   urgent.c   urgent data, both ways                        marks.c    records, times, copies
  *   sndbuf.c   how much may be written ahead                 mtu.c      path MTU by probes
+ *   rcvrtt.c   the round trip as a receiver sees it
  *   info.c, account.c, icmp.c, repair.c, check.c */
 #ifndef STACK_TCP_TCB_H
 #define STACK_TCP_TCB_H
@@ -49,6 +50,7 @@
 #include "stack/tcp/pace.h"
 #include "stack/tcp/prr.h"
 #include "stack/tcp/rack.h"
+#include "stack/tcp/rcvrtt.h"
 #include "stack/tcp/sent.h"
 #include "stack/tcp/sndbuf.h"
 #include "stack/tcp/syncookie.h"
@@ -171,6 +173,7 @@ struct tcb {
         uint64_t bytes;
         uint64_t last_ns, last_data_ns;
         uint32_t segs_in, data_segs_in;
+        struct rcvrtt rtt; /* rcvrtt.c */
         /* Growth of the window: bytes read by the user since grow_start_ns. */
         uint64_t grow_start_ns;
         uint32_t grow_copied;

@@ -21,11 +21,19 @@ enum tcp_opt_kind {
     OPT_SACK_OK = 4,
     OPT_SACK = 5,
     OPT_TS = 8,
+    OPT_MD5 = 19,
     OPT_FASTOPEN = 34,
     OPT_EXPERIMENT = 254,
 };
 enum { FASTOPEN_MAGIC = 0xf989 };
-enum { LEN_MSS = 4, LEN_WSCALE = 3, LEN_SACK_OK = 2, LEN_TS = 10, LEN_SACK_BLOCK = 8 };
+enum {
+    LEN_MSS = 4,
+    LEN_WSCALE = 3,
+    LEN_SACK_OK = 2,
+    LEN_TS = 10,
+    LEN_MD5 = 18,
+    LEN_SACK_BLOCK = 8
+};
 
 static uint16_t get16(const uint8_t *p) {
     return (uint16_t)(p[0] << 8 | p[1]);
@@ -95,6 +103,9 @@ static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct tcp_opt
             o->sack[i].lo = seq(get32(p));
             o->sack[i].hi = seq(get32(p + 4));
         }
+        break;
+    case OPT_MD5:
+        o->has_md5 = len == LEN_MD5;
         break;
     case OPT_FASTOPEN:
         if (syn)

@@ -39,6 +39,7 @@ struct tcp_opts {
     uint16_t mss;
     uint8_t wscale; /* as sent, not yet limited to 14 */
     uint32_t tsval, tsecr;
+    bool has_md5; /* a signature (RFC 2385); told on parsing only */
     uint8_t nsack;
     struct {
         seq_t lo, hi;

@@ -142,6 +142,10 @@ static uint8_t *put_option(uint8_t *p, const char *s, uint32_t last_tsval, uint3
         p = put(put(p, 0x080a, 2), v, 4);
         return put(p, strcmp(ecr, "last") == 0 ? last_tsval : (uint32_t)strtoul(ecr, NULL, 10), 4);
     }
+    if (strcmp(s, "md5") == 0) { /* of zeros: no true signature */
+        memset(put(p, 0x1312, 2), 0, 16);
+        return p + 18;
+    }
     if (strncmp(s, "FO", 2) == 0)
         return put_fastopen(p, s);
     if (strncmp(s, "sack ", 5) == 0)

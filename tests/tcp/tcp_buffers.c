@@ -79,3 +79,26 @@ Test(buffers, window_clamp_does_not_shrink_the_window) {
     t_skip();
     cr_assert_eq(t_right_edge(), edge);
 }
+
+/* A reader who keeps up gets a larger window (Linux: dynamic right-sizing) … */
+static uint32_t window_after_reading(void) {
+    t_cfg.tcp.rmem[MEM_FIRST] = 16384; /* half of it is window */
+    t_established("mss 1000", 65535);
+    uint32_t at = 1;
+    for (int i = 0; i < 20; i++, at += 1000) {
+        in("P. %u:%u(1000) ack 1 win 65535", at, at + 1000);
+        t_recv(1000);
+    }
+    t_skip();
+    return t_right_edge() - at;
+}
+
+Test(buffers, the_window_grows_as_the_reader_keeps_up) {
+    cr_assert_gt(window_after_reading(), 8192);
+}
+
+/* … unless tcp_moderate_rcvbuf is off. */
+Test(buffers, moderate_rcvbuf_off_keeps_the_window) {
+    t_cfg.tcp.moderate_rcvbuf = false;
+    cr_assert_leq(window_after_reading(), 8192);
+}

@@ -78,3 +78,16 @@ Test(opts, an_active_open_without_an_answer_to_an_option_goes_without_it) {
     in("P. 101:111(10) ack 11 win 65535");
     out(". 11:11(0) ack 1 <>");
 }
+
+/* Signed segments (RFC 2385): there are no keys here, so, as Linux without one, they are dropped
+ * before anything else, and what comes unsigned is served. */
+Test(opts, rfc2385_a_signed_segment_without_a_key_is_dropped) {
+    t_listen();
+    in("S 0:0(0) win 65535 <mss 1000>");
+    out("S. 0:0(0) ack 1");
+    in(". 1:1(0) ack 1 win 65535 <md5, nop, nop>");
+    t_accept_none();
+    cr_assert_eq(t_counter("TcpExtTCPMD5Unexpected"), 1);
+    in(". 1:1(0) ack 1 win 65535");
+    t_accept();
+}
