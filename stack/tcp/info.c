@@ -119,6 +119,11 @@ static uint32_t us(uint64_t ns) {
 static uint32_t ms_since(const struct stack *st, uint64_t ns) {
     return ns != 0 ? (uint32_t)((st->now_ns - ns) / MS_NS) : 0;
 }
+
+/* Data that never was counts from the handshake, as in Linux (tcp_finish_connect). */
+static uint64_t latest(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
 static uint32_t segs(const struct tcb *t, uint32_t bytes) {
     return t->snd.mss != 0 ? (bytes + t->snd.mss - 1) / t->snd.mss : 0;
 }
@@ -209,8 +214,8 @@ static void fill_times(const struct stack *st, const struct tcb *t, struct tcp_i
     i->tcpi_rtt = us(t->rtt.srtt_ns + 999); /* a host that talks to itself needs no time */
     i->tcpi_rttvar = us(t->rtt.rttvar_ns + 999);
     i->tcpi_min_rtt = t->rtt.min_ns != UINT64_MAX ? us(t->rtt.min_ns + 999) : UINT32_MAX;
-    i->tcpi_last_data_sent = ms_since(st, t->snd.last_data_ns);
-    i->tcpi_last_data_recv = ms_since(st, t->rcv.last_data_ns);
+    i->tcpi_last_data_sent = ms_since(st, latest(t->snd.last_data_ns, t->established_ns));
+    i->tcpi_last_data_recv = ms_since(st, latest(t->rcv.last_data_ns, t->established_ns));
     i->tcpi_last_ack_recv = ms_since(st, t->snd.last_ack_ns);
     i->tcpi_busy_time = (account_chrono(st, t, CHRONO_BUSY) + rwnd + sndbuf) / 1000;
     i->tcpi_rwnd_limited = rwnd / 1000;

@@ -14,10 +14,10 @@
  * `ack N`, `win N` (unscaled, as on the wire), `urg N`, `ecn N` (the IP header's two bits: 2 is
  * ECT(0), 3 is CE), `dscp N` and `ttl N` (from the stack; a TTL that is not told must be 64), and
  * options in angle brackets, in the order of the wire: mss N, sackOK, TS val N ecr N, wscale N,
- * sack N:N N:N, FO HEX (Fast Open; FOEXP in its experimental form), nop, eol. Sequence numbers are
- * relative: 0 is each side's SYN. In in(), `TS … ecr last` echoes what the stack sent last. What
- * out() does not mention may be anything; `*` stands for any one value; `<>` says that there are no
- * options.
+ * sack N:N N:N, md5 (a false one), FO HEX (Fast Open; FOEXP in its experimental form), nop, eol.
+ * Sequence numbers are relative: 0 is each side's SYN. In in(), `TS … ecr last` echoes what the
+ * stack sent last. What out() does not mention may be anything; `*` stands for any one value; `<>`
+ * says that there are no options.
  *
  * Everything that the stack sends must be matched by an out(), in order: at the end of a test (and
  * where expect_none() stands) nothing may be left over. Payloads are checked byte by byte, as are

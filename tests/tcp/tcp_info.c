@@ -133,3 +133,10 @@ Test(info, a_fin_counts_among_what_is_acknowledged_and_received) {
     cr_assert_eq(info().tcpi_state, TCPS_CLOSED, "TIME-WAIT is not the socket's any more");
     t_skip();
 }
+
+Test(info, data_that_never_came_is_as_old_as_the_connection) {
+    t_established("mss 1000", 65535);
+    after(1000);
+    cr_assert_eq(info().tcpi_last_data_recv, 1000);
+    cr_assert_eq(info().tcpi_last_data_sent, 1000);
+}
