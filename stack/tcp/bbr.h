@@ -41,7 +41,7 @@ struct bbr {
     uint64_t max_bw[2]; /* of this cycle of probing and of the one before */
     uint64_t min_rtt, min_rtt_ns;
     uint64_t probe_rtt_min, probe_rtt_min_ns; /* of the last 5 s */
-    bool min_rtt_is_old;
+    bool seen_rtt;
     uint64_t inflight_hi;        /* more of it in flight was too much */
     uint64_t bw_lo, inflight_lo; /* short term: since the last probe something was lost */
 

@@ -524,6 +524,14 @@ static void set_cwnd(struct stack *st, struct tcb *t, const struct rate_sample *
     t->cc.cwnd_bytes = (uint32_t)min64(max64(cwnd, t->snd.mss), CC_CWND_MAX);
 }
 
+/* §5.6.2: until a bandwidth has been seen. A handshake without a sample counts as 1 ms, until
+ * there is one. */
+static void first_rate(struct tcb *t) {
+    uint64_t rtt = t->rtt.srtt_ns != 0 ? t->rtt.srtt_ns : MS_NS;
+    bbr_of(t)->seen_rtt = t->rtt.srtt_ns != 0;
+    pace_set_rate(t, scaled(t->cc.cwnd_bytes * S_NS / rtt, GAIN_STARTUP));
+}
+
 static void bbr_control(struct stack *st, struct tcb *t, const struct rate_sample *rs) {
     struct bbr *b = bbr_of(t);
     update_signals(t, rs);
@@ -533,6 +541,8 @@ static void bbr_control(struct stack *st, struct tcb *t, const struct rate_sampl
     bool expired = update_min_rtt(st, t, rs);
     check_probe_rtt(st, t, expired);
     end_signals(b, rs);
+    if (!b->seen_rtt && t->rtt.srtt_ns != 0)
+        first_rate(t);
     set_rate(t, b->pacing_gain);
     on_loss_state(t, rs);
     set_cwnd(st, t, rs);
@@ -551,14 +561,13 @@ static void bbr_init(struct stack *st, struct tcb *t) {
                       .extra_begin_ns = st->now_ns,
                       .prev_loss = t->loss.state,
                       .prior_cwnd = t->cc.cwnd_bytes};
-    uint64_t rtt = t->rtt.srtt_ns != 0 ? t->rtt.srtt_ns : MS_NS;
     if (t->rtt.srtt_ns != 0)
         b->min_rtt = b->probe_rtt_min = t->rtt.min_ns;
     reset_lower_bounds(b);
     b->before.bw_lo = b->before.inflight_lo = b->before.inflight_hi = BBR_NONE;
     b->round_end = b->loss_round_end = t->rate.delivered;
     enter_startup(b);
-    pace_set_rate(t, scaled(t->cc.cwnd_bytes * S_NS / rtt, GAIN_STARTUP));
+    first_rate(t);
 }
 
 /* The window is BBR's own affair; here only begins what on_loss_state goes on with. */

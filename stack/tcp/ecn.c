@@ -93,6 +93,7 @@ static void echo_exactly(struct stack *st, struct tcb *t, bool marked) {
 
 void ecn_on_segment(struct stack *st, struct tcb *t, const struct seg *s) {
     bool marked = (s->in->tos & ECN_MASK) == ECN_CE;
+    t->ecn.seen = t->ecn.seen || ((t->ecn.on || t->accecn.on) && (s->in->tos & ECN_MASK) != 0);
     if (t->accecn.on)
         accecn_on_arrival(st, t, s);
     if (!t->ecn.on || s->len == 0)

@@ -29,6 +29,7 @@ struct ecn {
     bool asked;      /* our SYN offered it */
     uint8_t syn_ecn; /* the IP header's bits that our SYN went with */
     bool on;         /* both sides do it */
+    bool seen;       /* a packet has come that may be marked, or is */
     bool echo;       /* CE has come: ECE on every ACK until the peer's CWR */
     bool cwr_due;    /* cwnd has come down: CWR goes with the next new data */
 };

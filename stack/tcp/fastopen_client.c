@@ -67,7 +67,7 @@ size_t fastopen_fill_syn(struct stack *st, struct tcb *t, const struct iovec *io
         t->fo.fail = FASTOPEN_NO_COOKIE_YET;
     else if (len > 0)
         taken = stream_append(&st->chunks, &t->snd.buf, iov, niov, 0,
-                              u32_min(space(st, t), (uint32_t)len));
+                              len < space(st, t) ? len : space(st, t));
     t->fo.with_data = taken > 0;
     t->fo.syn_data = (uint32_t)taken;
     t->snd.nxt = t->fo.data_end = seq_add(t->snd.nxt, (uint32_t)taken);

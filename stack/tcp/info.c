@@ -235,7 +235,9 @@ static void fill_rest(const struct stack *st, const struct tcb *t, struct tcp_in
 static void fill_connection(struct stack *st, const struct tcb *t, struct tcp_info *i) {
     i->tcpi_options =
         (uint8_t)((t->use_ts ? TCPI_OPT_TIMESTAMPS : 0) | (t->use_sack ? TCPI_OPT_SACK : 0) |
-                  (t->use_wscale ? TCPI_OPT_WSCALE : 0) | (t->fo.data ? TCPI_OPT_SYN_DATA : 0));
+                  (t->use_wscale ? TCPI_OPT_WSCALE : 0) | (t->fo.data ? TCPI_OPT_SYN_DATA : 0) |
+                  (t->ecn.on || t->accecn.on ? TCPI_OPT_ECN : 0) |
+                  (t->ecn.seen ? TCPI_OPT_ECN_SEEN : 0));
     i->tcpi_fastopen_client_fail = t->fo.fail;
     i->tcpi_snd_wscale = t->snd.wscale & 15;
     i->tcpi_rcv_wscale = t->rcv.wscale & 15;

@@ -158,6 +158,7 @@ void input_listen(struct stack *st, struct tcb *l, struct seg *s, const seq_t *m
 bool listen_may_establish(struct stack *st, struct tcb *t, const struct seg *s) {
     if (accept_queue_is_full(st, t->listener)) {
         st->ctr.TcpExtListenOverflows++;
+        st->ctr.TcpExtListenDrops++;
         if (st->tcp->cfg.abort_on_overflow) {
             reset_send(st, t);
             tcb_finish(st, t, 0);
