@@ -102,7 +102,8 @@ static int fastopen_key_get(struct stack *st, const struct sock *so, void *val, 
     const struct tcp_config *cfg = tcp_get_config(st);
     bool own = o->fastopen_keys > 0;
     uint8_t n = own ? o->fastopen_keys : cfg->fastopen_keys;
-    return opt_put(val, len, own ? o->fastopen_key : cfg->fastopen_key, n * FASTOPEN_KEY_LEN);
+    return opt_put(val, len, own ? o->fastopen_key : cfg->fastopen_key,
+                   (size_t)n * FASTOPEN_KEY_LEN);
 }
 
 int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, socklen_t len) {

@@ -59,9 +59,9 @@ void sndbuf_grow(struct stack *st, struct tcb *t) {
         return;
     while (each < mss + SKB_HEADROOM)
         each *= 2;
-    uint64_t segs = u32_max(t->cc.cwnd_bytes / u32_max(t->snd.mss, 1), TCP_INIT_CWND);
-    uint64_t want =
-        GROW_CWNDS * u32_max((uint32_t)segs, t->rack.reordering + 1) * (uint64_t)(each + SKB_HEAD);
+    uint32_t segs = u32_max(t->cc.cwnd_bytes / u32_max(t->snd.mss, 1), TCP_INIT_CWND);
+    segs = u32_max(segs, t->rack.reordering + 1);
+    uint64_t want = (uint64_t)(each + SKB_HEAD) * GROW_CWNDS * segs;
     if (want > st->tcp->cfg.wmem[MEM_MOST])
         want = st->tcp->cfg.wmem[MEM_MOST];
     t->sndbuf.limit = u32_max(t->sndbuf.limit, (uint32_t)want);
