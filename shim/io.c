@@ -97,7 +97,7 @@ static ssize_t send_with_syn(int fd, struct sock *so, const struct msghdr *msg, 
     struct msghdr part, nothing = {0};
     host_live_sysctl(host_get());
     (void)next_part(&part, win, msg, 0);
-    ssize_t taken = send_once(fd, so, &part, flags, 0), r = taken;
+    ssize_t taken = send_once(fd, so, &part, flags, 0), r;
     if (!block || (taken < 0 && taken != -EINPROGRESS))
         return taken;
     while ((r = send_once(fd, so, &nothing, 0, 0)) == -EAGAIN)

@@ -79,7 +79,7 @@ static uint64_t bdp(struct tcb *t, uint64_t rate, uint32_t gain) {
 static uint64_t quantized(struct stack *st, struct tcb *t, uint64_t inflight) {
     uint64_t quantum = pace_super_max(st, t, t->snd.mss);
     inflight = max64(max64(inflight, 3 * quantum), min_pipe(t));
-    return bbr_of(t)->state == BBR_PROBE_UP ? inflight + 2 * t->snd.mss : inflight;
+    return bbr_of(t)->state == BBR_PROBE_UP ? inflight + 2 * (uint64_t)t->snd.mss : inflight;
 }
 
 static uint64_t target_inflight(struct tcb *t) {

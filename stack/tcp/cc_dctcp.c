@@ -49,7 +49,7 @@ static uint32_t dctcp_ssthresh(struct tcb *t, uint32_t flight) {
     uint32_t cwnd = t->cc.cwnd_bytes;
     if (t->loss.state != LOSS_CWR)
         return cc_reno.ssthresh(t, flight);
-    uint32_t less = (uint32_t)((uint64_t)cwnd * dctcp_of(t)->alpha / (2 * ALPHA_ONE));
+    uint32_t less = (uint32_t)((uint64_t)cwnd * dctcp_of(t)->alpha / ALPHA_ONE / 2);
     return u32_max(cwnd - less, 2 * t->snd.mss);
 }
 

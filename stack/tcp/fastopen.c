@@ -49,7 +49,7 @@ static int match(const struct keys *keys, const struct tcb *t, const struct tcp_
     uint8_t good[FASTOPEN_COOKIE_LEN];
     if (o->len != FASTOPEN_COOKIE_LEN)
         return -1;
-    for (unsigned i = 0; i < keys->n; i++) {
+    for (size_t i = 0; i < keys->n; i++) {
         fastopen_cookie(keys->bytes + i * FASTOPEN_KEY_LEN, &t->remote, &t->local, good);
         if (memcmp(good, o->cookie, sizeof(good)) == 0)
             return (int)i;

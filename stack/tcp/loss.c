@@ -243,7 +243,7 @@ static void settle_duplicates(struct tcb *t, struct ack_news *n) {
     uint32_t known = u32_min(t->loss.dup_acks, segments(t, n->acked) - 1);
     uint32_t left = segments(t, tcb_outstanding(t));
     n->rs.acked_sacked -= u32_min(n->rs.acked_sacked, known * t->snd.mss);
-    t->rate.delivered -= known * t->snd.mss;
+    t->rate.delivered -= (uint64_t)known * t->snd.mss;
     t->loss.dup_acks = u32_min(t->loss.dup_acks - known, left > 0 ? left - 1 : 0);
 }
 

@@ -209,7 +209,7 @@ static bool next_word(const char **s, uint8_t *out) {
 /* xxxxxxxx-xxxxxxxx-xxxxxxxx-xxxxxxxx, and after a comma another. All zero: none is chosen. */
 static int set_key(struct tcp_config *cfg, const char *s) {
     uint8_t key[FASTOPEN_KEYS * FASTOPEN_KEY_LEN] = {0}, any = 0;
-    unsigned words = 0;
+    size_t words = 0;
     for (;; s++) {
         if (words >= sizeof(key) / 4 || !next_word(&s, key + 4 * words))
             return -EINVAL;
@@ -228,7 +228,7 @@ static int set_key(struct tcp_config *cfg, const char *s) {
 static void get_key(const struct tcp_config *cfg, char *text) {
     unsigned n = cfg->fastopen_keys != 0 ? cfg->fastopen_keys : 1;
     size_t at = 0;
-    for (unsigned i = 0; i < 4 * n; i++) {
+    for (size_t i = 0; i < 4 * (size_t)n; i++) {
         const uint8_t *k = cfg->fastopen_key + 4 * i;
         const char *before = i == 0 ? "" : i % 4 == 0 ? "," : "-";
         at += (size_t)snprintf(text + at, SYSCTL_TEXT - at, "%s%02x%02x%02x%02x", before, k[3],
