@@ -207,19 +207,23 @@ static void give_up(struct stack *st, struct tcb *t) {
     tcb_finish(st, t, t->soft_error != 0 ? t->soft_error : ETIMEDOUT); /* MUST-20 */
 }
 
-/* A SYN or SYN-ACK (MUST-22). */
+/* MUST-22. As Linux: a number of SYNs is the time that they would take if each timeout doubled the
+ * last, though the first few go at even intervals (from 6.5 on). */
+static bool handshake_is_hopeless(struct stack *st, const struct tcb *t) {
+    const struct tcp_config *cfg = &st->tcp->cfg;
+    uint64_t waited = st->now_ns - t->snd.una_ns, user = user_timeout_ns(t);
+    if (t->passive) /* what was accepted already (Fast Open) gets one more */
+        return t->loss.backoff >= cfg->synack_retries + t->fo.pending;
+    uint32_t max = t->opts.syncnt != 0 ? t->opts.syncnt : cfg->syn_retries;
+    return waited >= tcp_timeout_model(TCP_RTO_INIT_NS, t->rtt.max_ns, max) ||
+           (user != 0 && waited >= user);
+}
+
+/* A SYN or SYN-ACK. */
 static void handshake_timeout(struct stack *st, struct tcb *t) {
-    uint32_t max = t->passive ? st->tcp->cfg.synack_retries : st->tcp->cfg.syn_retries;
-    max += t->fo.pending; /* as Linux: what was accepted already gets one more */
-    if (t->opts.syncnt != 0 && !t->passive)
-        max = t->opts.syncnt;
-    /* Linux, from 6.5 on: the first few go at even intervals, beside those that are counted. */
     uint32_t linear = t->passive ? 0 : st->tcp->cfg.syn_linear;
-    max += linear;
-    uint64_t user = user_timeout_ns(t);
-    bool user_gives_up = user != 0 && st->now_ns - t->snd.una_ns >= user && !t->passive;
     st->ctr.TcpExtTCPTimeouts++;
-    if (t->loss.backoff >= max || user_gives_up) {
+    if (handshake_is_hopeless(st, t)) {
         give_up(st, t);
         return;
     }

@@ -585,6 +585,14 @@ ssize_t t_fastopen(size_t n) {
     return send_to(n, MSG_FASTOPEN, &peer);
 }
 
+void t_connect_options(int name, int val) {
+    t.so = new_socket();
+    t_set(IPPROTO_TCP, name, val);
+    int r = t_connect_again();
+    if (r != -EINPROGRESS)
+        t_fail("connect: %d", r);
+}
+
 void t_connect_deferred(void) {
     t.so = new_socket();
     t_set(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);

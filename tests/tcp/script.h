@@ -106,6 +106,8 @@ void t_send(size_t n);
 ssize_t t_send_some(size_t n, int flags);
 /* sendto(MSG_FASTOPEN) of n bytes to the peer, on a new socket; what it says. */
 ssize_t t_fastopen(size_t n);
+/* t_connect on a socket with an option of IPPROTO_TCP. */
+void t_connect_options(int name, int val);
 /* connect(2) with TCP_FASTOPEN_CONNECT, on a new socket; 0 expected. */
 void t_connect_deferred(void);
 /* Receives, asserts that exactly n bytes come and that they are right. */

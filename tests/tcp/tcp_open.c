@@ -319,3 +319,13 @@ Test(open, a_full_backlog_drops_and_counts) {
     in("S 0:0(0) win 65535 <mss 1460>");
     out("S. 0:0(0) ack 1");
 }
+
+Test(open, must22_tcp_syncnt_is_a_time_as_in_linux) { /* 1: as long as two SYNs that double, 3 s */
+    t_connect_options(TCP_SYNCNT, 1);
+    out("S 0:0(0)");
+    out_after(1000, "S 0:0(0)");
+    out_after(1000, "S 0:0(0)");
+    after(1100);
+    expect_none();
+    cr_assert_eq(t_error(), ETIMEDOUT);
+}
