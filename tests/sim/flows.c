@@ -191,9 +191,10 @@ static void summarize(struct run *r, struct flows_result *out) {
     for (size_t i = 0; i < r->n_queue; i++)
         total += (double)r->queue_ns[i];
     qsort(r->queue_ns, r->n_queue, sizeof(*r->queue_ns), by_value);
+    size_t p95 = r->n_queue * 95 / 100;
     if (r->n_queue > 0) {
         out->queue_mean_ns = total / (double)r->n_queue;
-        out->queue_p95_ns = (double)r->queue_ns[r->n_queue * 95 / 100];
+        out->queue_p95_ns = (double)r->queue_ns[p95];
     }
     sim_wire_stats(r->w.wire, 0, &stats);
     out->queue_drops = stats.queue_drops;

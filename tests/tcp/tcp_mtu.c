@@ -55,10 +55,10 @@ static void until_probe(void) {
     t_cfg.tcp.mtu_probing = MTU_PROBING_ALWAYS;
     t_cfg.tcp.pacing_ss_ratio = 1000;
     t_established("mss 1460, sackOK", 65535);
-    t_send(10 * 1024);
+    t_send(10240);
     t_skip();
     in(". 1:1(0) ack 10241 win 65535"); /* cwnd 20 */
-    t_send(20 * 1024);
+    t_send(20480);
     out(". 10241:11483(1242) ack 1");
 }
 

@@ -1,6 +1,6 @@
 #include "tests/unit/tcp_unit.h"
 
-#define MB 1000000u
+#define MB 1000000ull
 
 /* A connection with a round trip of 10 ms that has sent its first segments. */
 static struct tcb *warm_tcb(struct stack *st) {
