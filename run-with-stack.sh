@@ -67,7 +67,7 @@ Options, each with the environment variable that does the same for a bare
   --impair LIST     SHIMSTACK_IMPAIR     impair the link, both ways:
                                          loss=1%,burst=3,reorder=1%,reorder-by=5ms,dup=1%,
                                          corrupt=1%,delay=10ms,jitter=2ms,rate=10Mbit,
-                                         queue=64KB,mark=30KB,seed=7
+                                         queue=64KB,mark=30KB,far-port=5002,far-delay=30ms,seed=7
   --spin US         SHIMSTACK_SPIN       how long a blocking call spins before it sleeps, in
                                          microseconds (0: never)
   --log LEVEL       SHIMSTACK_LOG        none, error, info or debug: what the stack says on stderr

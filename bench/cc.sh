@@ -4,11 +4,11 @@
 #
 #   bench/cc.sh [--seconds N] [--repeats N] [--out DIR] [--virtual]
 #
-# The first part (--virtual: only that) takes seconds and says the same on any machine: utilisation,
-# Jain's index and queue of one flow and of several, and DIR/*.svg (build/cc). The second runs each
-# mixture with our stack at both ends and with the kernel at both ends, through bench/relay's
-# bottleneck, and prints Mbit/s of each flow and the mean round-trip time, medians of the repeats.
-# The kernel's bbr is version 1, ours is 3.
+# The first part (--virtual: only that) takes a minute and says the same on any machine: utilisation,
+# Jain's index and queue of one flow and of several, how a near flow and a far one share, and
+# DIR/*.svg (build/cc). The second runs each mixture with our stack at both ends and with the kernel
+# at both ends, through bench/relay's bottleneck, and prints Mbit/s of each flow and the mean
+# round-trip time of the first, medians of the repeats. The kernel's bbr is version 1, ours is 3.
 set -u
 
 BENCH=bench/cc.sh
@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
     --repeats) REPEATS=${2:?} && shift ;;
     --out) OUT=${2:?} && shift ;;
     --virtual) VIRTUAL=1 ;;
-    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0" && exit 0 ;;
     *) die "no such option: $1 (--seconds N, --repeats N, --out DIR, --virtual)" ;;
     esac
     shift
@@ -76,8 +76,29 @@ virtual() {
     plot "$name" "$name: $wire" "$@"
 }
 
+# two_ways NAME WIRE CC: a near flow and a far one, REPEATS times with other jitter, which keeps the
+# two from falling in step; medians. The plot is of the first.
+two_ways() {
+    local name=$1 wire=$2 cc=$3 seed
+    : >"$T/ours"
+    for seed in $(seq "$REPEATS"); do
+        "$SIM/cc_run" --wire "$wire" --seconds 180 --from 60 --seed "$seed" \
+            --series "$T/$name.$seed" "$cc" "$cc+far" >"$T/run" || die "cc_run"
+        awk '/Mbit/ { v[++n] = $(NF - 1) } /^util/ { print v[1], v[2], $2, $8 }' "$T/run" >>"$T/ours"
+    done
+    mv "$T/$name.1" "$T/$name"
+    two_ways_line "$cc" "$(median ours 1)" "$(median ours 2)"
+    printf '  utilisation %.3f  queue %6.2f ms\n' "$(median ours 3)" "$(median ours 4)"
+    plot "$name" "$name: $wire" "$cc" "$cc far"
+}
+two_ways_line() { # what near far: Mbit/s, the far one's share, and how many times its rate the near one has
+    awk -v what="$1" -v a="$2" -v b="$3" 'BEGIN {
+        printf "%-16s %8.2f %8.2f   far %4.1f %%   near/far %5.2f",
+            what, a, b, 100 * b / (a + b), a / b }'
+}
+
 virtual_part() {
-    local cc deep=rate=10Mbit,delay=10ms,queue=64KB shallow=rate=100Mbit,delay=10ms,queue=32KB
+    local cc far ms n deep=rate=10Mbit,delay=10ms,queue=64KB shallow=rate=100Mbit,delay=10ms,queue=32KB
     printf 'ON VIRTUAL TIME\nrate 10 Mbit/s, round trip 20 ms, queue 64 KB (2.6 of the path):\n'
     for cc in reno cubic bbr; do virtual "one-$cc" $deep 60 $cc; done
     for n in 2 4 10; do
@@ -93,6 +114,17 @@ virtual_part() {
     for cc in reno cubic bbr; do virtual "shallow-$cc" $shallow 60 $cc; done
     printf '\n… and 1 %% of loss:\n'
     for cc in reno cubic bbr; do virtual "lossy-$cc" $shallow,loss=1% 60 $cc; done
+    for far in 30 70; do
+        printf '\nrate 50 Mbit/s, round trips 20 and %s ms; Mbit/s of each:\n' $((20 + 2 * far))
+        # The queue is one path of the near flow, then of the mean of both.
+        for ms in 20 $((20 + far)); do
+            printf 'queue %s ms\n' "$ms"
+            for cc in reno cubic bbr; do
+                two_ways "far$((20 + 2 * far))-queue$ms-$cc" \
+                    "rate=50Mbit,delay=10ms,far-delay=${far}ms,jitter=1ms,queue=$((ms * 50000 / 8))B" $cc
+            done
+        done
+    done
     printf '\nrate 100 Mbit/s, round trip 2 ms, ECN marks from 60 KB on:\n'
     virtual dctcp rate=100Mbit,delay=1ms,queue=1MB,mark=60KB 20 dctcp dctcp@1
     printf '\nplots: %s/*.svg\n' "$OUT"
@@ -129,16 +161,23 @@ mixture() {
     await no_process || echo "(a keeper stays)" >&2
 }
 
-row() { # cc…
-    local whose seed i line
+# both WIRE CC…: the figures of ours and of the kernel's in $T/ours and $T/kernel.
+both() {
+    local wire=$1 whose seed
+    shift
     for whose in ours kernel; do
         : >"$T/$whose"
         for seed in $(seq "$REPEATS"); do
-            relay_start rate=20Mbit,delay=10ms,queue=100KB "$seed"
+            relay_start "$wire" "$seed"
             mixture "$whose" "$@" >>"$T/$whose"
             relay_stop
         done
     done
+}
+
+row() { # cc…
+    local whose i line
+    both rate=20Mbit,delay=10ms,queue=100KB "$@"
     for whose in ours kernel; do
         line=
         for i in $(seq $#); do line+=$(printf '%8.2f' "$(median "$whose" $((2 * i - 1)))"); done
@@ -146,7 +185,19 @@ row() { # cc…
     done
 }
 
+# The second flow of a mixture goes to port 5002.
+far_row() { # cc far-delay in ms
+    local whose
+    both "rate=20Mbit,delay=10ms,queue=$(((20 + $2) * 20000 / 8))B,jitter=1ms,far-port=5002,far-delay=$2ms" \
+        "$1" "$1"
+    for whose in ours kernel; do
+        two_ways_line "$(printf '%-8s %s' "$1" $whose)" "$(median $whose 1)" "$(median $whose 3)"
+        printf '   round trips %6.1f %6.1f ms\n' "$(median $whose 2)" "$(median $whose 4)"
+    done
+}
+
 kernel_part() {
+    local far cc
     build goodput relay
     relay_wire
     printf '\nBESIDE THE KERNEL\nrate 20 Mbit/s, round trip 20 ms, queue 100 KB (40 ms), %s s:\n' \
@@ -158,6 +209,11 @@ kernel_part() {
     row cubic cubic
     row cubic reno
     row bbr cubic
+    for far in 30 70; do
+        printf '\nrate 20 Mbit/s, round trips 20 and %s ms, queue %s ms (their mean), Mbit/s of each:\n' \
+            $((20 + 2 * far)) $((20 + far))
+        for cc in reno cubic bbr; do far_row $cc $far; done
+    done
 }
 
 prepare_virtual

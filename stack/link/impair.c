@@ -45,7 +45,8 @@ static struct impair_link *self_of(struct link *l) {
 static size_t bytes_needed(const struct impair *c) {
     if (c->rate_bps == 0)
         return 0;
-    uint64_t way_ns = c->delay_ns + c->jitter_ns + (c->reorder_ppm != 0 ? c->reorder_ns : 0);
+    uint64_t way_ns =
+        c->delay_ns + c->far_ns + c->jitter_ns + (c->reorder_ppm != 0 ? c->reorder_ns : 0);
     uint32_t queue = c->queue_bytes != 0 ? c->queue_bytes : IMPAIR_QUEUE_DEFAULT;
     return queue + (size_t)((unsigned __int128)way_ns * c->rate_bps / 8 / 1000000000u);
 }

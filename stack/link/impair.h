@@ -5,7 +5,10 @@
  * (alone, or in bursts: Gilbert's model of two states, of which the bad one loses all), damaged or
  * doubled on the way, and is due at the far end after delay and jitter; one that is reordered comes
  * reordered_ns later than it should, the others keep their order. The queue of the bottleneck is
- * not a list: busy_until_ns says all there is to know about it. */
+ * not a list: busy_until_ns says all there is to know about it.
+ *
+ * Behind the bottleneck the way may fork: what has far_port goes the longer one, so that flows of
+ * two round trips share one queue. Each way keeps its own order. */
 #ifndef STACK_LINK_IMPAIR_H
 #define STACK_LINK_IMPAIR_H
 
@@ -23,8 +26,9 @@
 struct impair_dir {
     struct impair cfg;
     struct rand rnd;
-    uint64_t busy_until_ns, last_due_ns;
-    bool in_burst; /* the last frame was lost, and the burst goes on */
+    uint64_t busy_until_ns;
+    uint64_t last_due_ns[2]; /* near, far */
+    bool in_burst;           /* the last frame was lost, and the burst goes on */
     struct sim_stats stats;
     struct frameq q;
 };

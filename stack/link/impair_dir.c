@@ -27,7 +27,7 @@ bool impair_per_frame(const struct impair *c) {
 }
 
 bool impair_is_none(const struct impair *c) {
-    return !impair_per_frame(c) && c->delay_ns == 0 && c->jitter_ns == 0;
+    return !impair_per_frame(c) && c->delay_ns == 0 && c->jitter_ns == 0 && c->far_ns == 0;
 }
 
 static bool chance(struct impair_dir *d, uint32_t ppm) {
@@ -51,13 +51,28 @@ static uint64_t tx_time_ns(const struct impair_dir *d, uint64_t bytes) {
     return (uint64_t)((unsigned __int128)bytes * 8 * 1000000000u / d->cfg.rate_bps);
 }
 
+static bool parse_ip4(const uint8_t *frame, uint32_t len, struct ip4_hdr *ip) {
+    struct eth_hdr eth;
+    return eth_parse(frame, len, &eth) >= 0 && eth.type == ETH_IPV4 &&
+           ip4_parse(frame + ETH_HDR_LEN, len - ETH_HDR_LEN, ip) >= 0;
+}
+
+/* The ports stand first in TCP and in UDP; a later fragment has none, and is near. */
+static bool is_far(const struct impair_dir *d, const uint8_t *frame, uint32_t len) {
+    struct ip4_hdr ip;
+    be16_t port[2];
+    if (d->cfg.far_ns == 0 || !parse_ip4(frame, len, &ip) || ip.frag_off != 0 ||
+        (ip.proto != PROTO_TCP && ip.proto != PROTO_UDP) ||
+        len < ETH_HDR_LEN + ip.hdr_len + sizeof(port))
+        return false;
+    memcpy(port, frame + ETH_HDR_LEN + ip.hdr_len, sizeof(port));
+    return be16_get(port[0]) == d->cfg.far_port || be16_get(port[1]) == d->cfg.far_port;
+}
+
 /* Congestion experienced (RFC 3168 §5): an IPv4 packet whose sender does ECN says so from here. */
 static void mark(struct impair_dir *d, uint8_t *frame, uint32_t len) {
-    struct eth_hdr eth;
     struct ip4_hdr ip;
-    if (eth_parse(frame, len, &eth) < 0 || eth.type != ETH_IPV4 ||
-        ip4_parse(frame + ETH_HDR_LEN, len - ETH_HDR_LEN, &ip) < 0 || (ip.tos & ECN_BITS) == 0 ||
-        ip.hdr_len != IP4_HDR_LEN)
+    if (!parse_ip4(frame, len, &ip) || (ip.tos & ECN_BITS) == 0 || ip.hdr_len != IP4_HDR_LEN)
         return;
     ip.tos |= ECN_BITS;
     ip4_build(frame + ETH_HDR_LEN, &ip);
@@ -93,17 +108,17 @@ static void corrupt(struct impair_dir *d, uint8_t *frame, uint32_t len) {
     d->stats.corrupted++;
 }
 
-static uint64_t arrival_ns(struct impair_dir *d, uint64_t left_ns) {
-    uint64_t due = left_ns + d->cfg.delay_ns;
+static uint64_t arrival_ns(struct impair_dir *d, uint64_t left_ns, bool far) {
+    uint64_t due = left_ns + d->cfg.delay_ns + (far ? d->cfg.far_ns : 0);
     if (d->cfg.jitter_ns != 0)
         due += rand_u64(&d->rnd) % d->cfg.jitter_ns;
     if (chance(d, d->cfg.reorder_ppm)) {
         d->stats.reordered++;
         return due + d->cfg.reorder_ns;
     }
-    if (due < d->last_due_ns)
-        due = d->last_due_ns;
-    d->last_due_ns = due;
+    if (due < d->last_due_ns[far])
+        due = d->last_due_ns[far];
+    d->last_due_ns[far] = due;
     return due;
 }
 
@@ -115,6 +130,7 @@ static void enqueue(struct impair_dir *d, const struct frameq_meta *m, const uin
 void impair_dir_put(struct impair_dir *d, uint8_t *frame, uint32_t len, uint16_t gso_size,
                     enum frame_csum csum, uint64_t now_ns) {
     uint64_t left_ns;
+    bool far = is_far(d, frame, len);
 
     d->stats.frames++;
     if (!pass_bottleneck(d, frame, len, now_ns, &left_ns)) {
@@ -127,8 +143,10 @@ void impair_dir_put(struct impair_dir *d, uint8_t *frame, uint32_t len, uint16_t
     }
     if (chance(d, d->cfg.corrupt_ppm))
         corrupt(d, frame, len);
-    struct frameq_meta m = {
-        .due_ns = arrival_ns(d, left_ns), .len = len, .gso_size = gso_size, .csum = (uint8_t)csum};
+    struct frameq_meta m = {.due_ns = arrival_ns(d, left_ns, far),
+                            .len = len,
+                            .gso_size = gso_size,
+                            .csum = (uint8_t)csum};
     enqueue(d, &m, frame);
     if (chance(d, d->cfg.dup_ppm)) {
         d->stats.dupped++;

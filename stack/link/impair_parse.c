@@ -34,6 +34,8 @@ enum word {
     RATE,
     QUEUE,
     MARK,
+    FAR_PORT,
+    FAR_DELAY,
     SEED
 };
 static const struct {
@@ -58,6 +60,9 @@ static const struct {
     [QUEUE] = {"queue", size_units, 1u << 30, "queue: bytes up to 1024MB, such as 64KB"},
     [MARK] = {"mark", size_units, 1u << 30,
               "mark: the queue's bytes from which on ECN marks, such as 30KB"},
+    [FAR_PORT] = {"far-port", no_units, UINT16_MAX, "far-port: a TCP or UDP port, such as 5002"},
+    [FAR_DELAY] = {"far-delay", time_units, TIME_MAX_NS,
+                   "far-delay: a time up to 60s, such as 30ms"},
     [SEED] = {"seed", no_units, UINT64_MAX / SCALE, "seed: a whole number"},
 };
 #define NWORDS (sizeof(words) / sizeof(words[0]))
@@ -137,6 +142,12 @@ static void store(enum word w, uint64_t v, struct impair *out) {
     case MARK:
         out->mark_bytes = (uint32_t)v;
         break;
+    case FAR_PORT:
+        out->far_port = (uint16_t)v;
+        break;
+    case FAR_DELAY:
+        out->far_ns = v;
+        break;
     case SEED:
         out->seed = v;
         break;
@@ -155,7 +166,7 @@ const char *impair_parse(const char *text, struct impair *out) {
             i++;
         if (i == NWORDS)
             return "impairment: the words are loss, burst, dup, reorder, reorder-by, corrupt, "
-                   "delay, jitter, rate, queue, mark, seed";
+                   "delay, jitter, rate, queue, mark, far-port, far-delay, seed";
         uint64_t v;
         if (!parse_value(eq + 1, end, words[i].units, words[i].max, &v))
             return words[i].mistake;

@@ -14,6 +14,8 @@ struct impair {
     uint64_t delay_ns;   /* one way */
     uint64_t jitter_ns;  /* added, uniform in [0, jitter_ns); keeps the order */
     uint64_t reorder_ns; /* how much later a reordered frame comes */
+    uint16_t far_port;   /* frames from or to this TCP or UDP port come from farther away: … */
+    uint64_t far_ns;     /* … this is added to their delay. 0: none do */
     uint64_t rate_bps;   /* bottleneck; 0: none */
     uint32_t queue_bytes; /* of the bottleneck, drop-tail; 0: 256 KiB */
     uint32_t mark_bytes;  /* a longer queue marks what does ECN (CE, RFC 3168); 0: never */
@@ -43,8 +45,8 @@ bool impair_init(void *mem, size_t size, const struct impair *out, const struct 
  * received ones too), so that loss is per segment as on a real wire. */
 struct link *link_impair_new(struct link *inner, void *mem);
 /* Text form of the options: "loss=1%,burst=3,reorder=1%,delay=10ms,dup=…,corrupt=…,jitter=…,
- * rate=10Mbit,queue=64KB,seed=7". NULL when fine, else a message that names the mistake (static
- * text). */
+ * rate=10Mbit,queue=64KB,far-port=…,far-delay=…,seed=7". NULL when fine, else a message that names
+ * the mistake (static text). */
 const char *impair_parse(const char *text, struct impair *out);
 
 #endif

@@ -1,8 +1,9 @@
 /* cc_run [--wire rate=10Mbit,delay=10ms,queue=64KB] [--seconds N] [--from N] [--seed N]
- *        [--series FILE] [--pcap FILE] CC[@START] …
+ *        [--series FILE] [--pcap FILE] CC[+far][@START] …
  *
  * Runs one bulk flow for each CC (beginning after START seconds) through one bottleneck, on virtual
- * time, and says how they shared it. The series has a line each 100 ms: time in seconds, Mbit/s of
+ * time, and says how they shared it. Each way of a far one is longer by the wire's far-delay. The
+ * series has a line each 100 ms: time in seconds, Mbit/s of
  * each flow, the queue in milliseconds. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "tests/sim/flows.h"
 
 #define SAMPLE_NS (100 * NS_PER_MS)
+#define FAR_MARK  "+far"
 
 static void to_series(void *arg, uint64_t at_ns, const uint64_t *bytes, uint64_t queue_ns) {
     FILE *f = arg;
@@ -23,19 +25,21 @@ static void to_series(void *arg, uint64_t at_ns, const uint64_t *bytes, uint64_t
 static int usage(void) {
     fprintf(stderr, "usage: cc_run [--wire rate=10Mbit,delay=10ms,queue=64KB] [--seconds N] "
                     "[--from N] [--seed N]\n"
-                    "              [--series FILE] [--pcap FILE] CC[@START] ...\n");
+                    "              [--series FILE] [--pcap FILE] CC[+far][@START] ...\n");
     return 2;
 }
 
 static bool add_flow(struct flows_config *cfg, const char *word) {
     struct flow_spec *f = &cfg->flow[cfg->n];
-    size_t n = strcspn(word, "@");
+    size_t n = strcspn(word, "@+"), mark = strlen(FAR_MARK);
     if (cfg->n == FLOWS_MAX || n == 0 || n >= sizeof(f->cc))
         return false;
+    f->far = strncmp(word + n, FAR_MARK, mark) == 0;
     cfg->n++;
     memcpy(f->cc, word, n);
-    f->start_ns = word[n] == '@' ? (uint64_t)(strtod(word + n + 1, NULL) * NS_PER_S) : 0;
-    return true;
+    word += n + (f->far ? mark : 0);
+    f->start_ns = *word == '@' ? (uint64_t)(strtod(word + 1, NULL) * NS_PER_S) : 0;
+    return *word == '@' || *word == '\0';
 }
 
 static bool option(struct flows_config *cfg, const char *name, const char *val, FILE **series) {
@@ -83,7 +87,8 @@ int main(int argc, char **argv) {
     if (!flows_run(&cfg, &res))
         return 1;
     for (int i = 0; i < cfg.n; i++)
-        printf("%-8s %10.3f Mbit/s\n", cfg.flow[i].cc, res.goodput_bps[i] / 1e6);
+        printf("%-8s %-3s %10.3f Mbit/s\n", cfg.flow[i].cc, cfg.flow[i].far ? "far" : "",
+               res.goodput_bps[i] / 1e6);
     printf("utilisation %.3f  jain %.3f  queue ms: mean %.2f, 95 %% %.2f  drops %llu  marks %llu  "
            "retransmitted %llu\n",
            res.utilisation, res.jain, res.queue_mean_ns / NS_PER_MS, res.queue_p95_ns / NS_PER_MS,

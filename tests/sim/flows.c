@@ -12,6 +12,7 @@
 #define HDRS       66.0 /* Ethernet, IP, TCP with timestamps: what a segment costs on the wire */
 #define SEGMENT    1448.0
 #define CONNECT_NS (30 * NS_PER_S)
+#define FAR_PORT   (WORLD_PORT + 1)
 
 struct flow {
     struct sock *out, *in;
@@ -22,7 +23,7 @@ struct flow {
 struct run {
     const struct flows_config *cfg;
     struct world w;
-    struct sock *listener;
+    struct sock *listener[2]; /* near, far */
     struct flow flow[FLOWS_MAX];
     uint64_t *queue_ns;
     size_t n_queue, max_queue;
@@ -34,9 +35,10 @@ static bool failed(const char *what, int err) {
     return false;
 }
 
-static struct sockaddr_in server_addr(void) {
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons(WORLD_PORT), .sin_addr.s_addr = htonl(0x0a000002)};
+static struct sockaddr_in server_addr(bool far) {
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons(far ? FAR_PORT : WORLD_PORT),
+                                .sin_addr.s_addr = htonl(0x0a000002)};
 }
 
 static int choose_cc(struct stack *st, struct sock *so, const char *cc) {
@@ -44,23 +46,23 @@ static int choose_cc(struct stack *st, struct sock *so, const char *cc) {
 }
 
 /* DCTCP's receiver echoes marks its own way, so both ends have it. */
-static bool start_listener(struct run *r) {
+static bool start_listener(struct run *r, bool far) {
     struct stack *st = r->w.host[1].st;
-    struct sockaddr_in sa = server_addr();
-    int err = sock_open(st, r->w.host[1].proc, AF_INET, SOCK_STREAM, 0, 0, &r->listener);
+    struct sockaddr_in sa = server_addr(far);
+    int err = sock_open(st, r->w.host[1].proc, AF_INET, SOCK_STREAM, 0, 0, &r->listener[far]);
     if (err == 0)
-        err = sock_bind(st, r->listener, (struct sockaddr *)&sa, sizeof(sa));
+        err = sock_bind(st, r->listener[far], (struct sockaddr *)&sa, sizeof(sa));
     if (err == 0)
-        err = choose_cc(st, r->listener, r->cfg->flow[0].cc);
+        err = choose_cc(st, r->listener[far], r->cfg->flow[0].cc);
     if (err == 0)
-        err = sock_listen(st, r->listener, FLOWS_MAX);
+        err = sock_listen(st, r->listener[far], FLOWS_MAX);
     return err == 0 || failed("listen", err);
 }
 
 static bool start_flow(struct run *r, int i) {
     struct stack *st = r->w.host[0].st;
     const char *cc = r->cfg->flow[i].cc;
-    struct sockaddr_in sa = server_addr();
+    struct sockaddr_in sa = server_addr(r->cfg->flow[i].far);
     int err = sock_open(st, r->w.host[0].proc, AF_INET, SOCK_STREAM, 0, 0, &r->flow[i].out);
     if (err != 0)
         return failed("socket", err);
@@ -71,10 +73,11 @@ static bool start_flow(struct run *r, int i) {
     return err == -EINPROGRESS || failed("connect", err);
 }
 
-/* Connections come in the order in which they were begun: one at a time is on its way. */
+/* Connections of one distance come in the order in which they were begun. */
 static bool accept_flow(struct run *r, int i) {
     struct host *h = &r->w.host[1];
-    int err = sock_accept(h->st, r->listener, h->proc, 0, NULL, NULL, &r->flow[i].in);
+    struct sock *listener = r->listener[r->cfg->flow[i].far];
+    int err = sock_accept(h->st, listener, h->proc, 0, NULL, NULL, &r->flow[i].in);
     if (err == -EAGAIN)
         return true;
     if (err != 0)
@@ -216,7 +219,11 @@ bool flows_run(const struct flows_config *cfg, struct flows_result *out) {
     wc.caps = (struct link_caps){.mtu = 1500, .gso_max = 65535, .tx_csum = true};
     wc.impair[0] = cfg->wire;
     wc.impair[0].seed = cfg->seed;
-    wc.impair[1] = (struct impair){.delay_ns = cfg->wire.delay_ns, .seed = cfg->seed + 1};
+    wc.impair[0].far_port = FAR_PORT;
+    wc.impair[1] = (struct impair){.delay_ns = cfg->wire.delay_ns,
+                                   .far_port = FAR_PORT,
+                                   .far_ns = cfg->wire.far_ns,
+                                   .seed = cfg->seed + 1};
     wc.seed = cfg->seed;
     wc.pcap = cfg->pcap;
     r->cfg = cfg;
@@ -224,7 +231,7 @@ bool flows_run(const struct flows_config *cfg, struct flows_result *out) {
     r->queue_ns = calloc(r->max_queue, sizeof(*r->queue_ns));
     r->piece = calloc(1, PIECE);
     if (r->queue_ns != NULL && r->piece != NULL && world_init(&r->w, &wc)) {
-        ok = start_listener(r) && run(r);
+        ok = start_listener(r, false) && start_listener(r, true) && run(r);
         if (ok)
             summarize(r, out);
         world_free(&r->w);

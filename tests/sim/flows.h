@@ -1,6 +1,7 @@
 /* Bulk flows that share one bottleneck, on virtual time: what a congestion control is judged by.
  * Host 0 sends, host 1 receives; the bottleneck and the delay act on what host 0 sends, the way
- * back only delays. */
+ * back only delays. Behind the bottleneck far flows go a longer way (wire.far_ns), and come back
+ * by one as long. */
 #ifndef TESTS_SIM_FLOWS_H
 #define TESTS_SIM_FLOWS_H
 
@@ -11,10 +12,11 @@
 struct flow_spec {
     char cc[16];       /* TCP_CONGESTION */
     uint64_t start_ns; /* after the beginning of the run */
+    bool far;          /* each way takes wire.far_ns longer */
 };
 
 struct flows_config {
-    struct impair wire; /* rate, queue, one-way delay, mark, loss … */
+    struct impair wire; /* rate, queue, one-way delay, mark, loss …; far_port is ours to set */
     uint64_t run_ns;
     uint64_t from_ns; /* what was before this counts for nothing (slow start) */
     uint64_t seed;

@@ -20,6 +20,7 @@ struct lab {
     void *mem;
     struct chunk_pools chunks;
     struct pool pkts;
+    uint16_t sport, dport;
 };
 
 static const struct mac mac_a = {{2, 0, 0, 0, 0, 0xa}}, mac_b = {{2, 0, 0, 0, 0, 0xb}};
@@ -33,6 +34,8 @@ static inline uint8_t pattern(uint32_t i) {
 static inline void lab_init(struct lab *b) {
     struct arena a;
     size_t size = 32u << 20;
+    b->sport = 1000;
+    b->dport = 2000;
     b->mem = calloc(1, size);
     arena_init(&a, b->mem, size);
     cr_assert(chunk_pools_init(&b->chunks, &a, 1024, 64));
@@ -60,8 +63,8 @@ static inline struct pkt *lab_tcp(struct lab *b, uint32_t seq_no, uint32_t len, 
     cr_assert(pkt_add_copy(p, &b->chunks, bytes, len));
     free(bytes);
 
-    struct tcp_hdr th = {.sport = 1000,
-                         .dport = 2000,
+    struct tcp_hdr th = {.sport = b->sport,
+                         .dport = b->dport,
                          .seq = seq(seq_no),
                          .ack = seq(77),
                          .flags = flags,

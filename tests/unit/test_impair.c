@@ -245,7 +245,8 @@ static struct impair parsed(const char *text) {
 Test(impair_parse, every_word) {
     struct impair i =
         parsed("loss=1%,reorder=0.5%,delay=10ms,dup=250ppm,corrupt=0.0001%,jitter=1.5ms,"
-               "rate=10Mbit,queue=64KB,seed=7,reorder-by=3us,burst=4,mark=30KB");
+               "rate=10Mbit,queue=64KB,seed=7,reorder-by=3us,burst=4,mark=30KB,"
+               "far-port=5002,far-delay=30ms");
     cr_assert_eq(i.loss_ppm, 10000);
     cr_assert_eq(i.reorder_ppm, 5000);
     cr_assert_eq(i.dup_ppm, 250);
@@ -257,6 +258,8 @@ Test(impair_parse, every_word) {
     cr_assert_eq(i.rate_bps, 10000000);
     cr_assert_eq(i.queue_bytes, 65536);
     cr_assert_eq(i.mark_bytes, 30 << 10);
+    cr_assert_eq(i.far_port, 5002);
+    cr_assert_eq(i.far_ns, 30 * MS);
     cr_assert_eq(i.seed, 7);
 }
 
@@ -272,14 +275,24 @@ Test(impair_parse, units_and_edges) {
 Test(impair_parse, mistakes_are_named) {
     static const struct {
         const char *text, *word;
-    } t[] = {{"loss", "word=value"},     {"loss=", "loss:"},
-             {"loss=1", "loss:"},        {"loss=101%", "loss:"},
-             {"loss=-1%", "loss:"},      {"lost=1%", "the words are"},
-             {"delay=10", "delay:"},     {"delay=61s", "delay:"},
-             {"delay=ms", "delay:"},     {"rate=10MB", "rate:"},
-             {"queue=2000MB", "queue:"}, {"seed=x", "seed:"},
-             {"loss=1%,", NULL},         {"loss=1%,,", "word="},
-             {"=1%", "the words are"},   {"delay=99999999999999999999s", "delay:"}};
+    } t[] = {{"loss", "word=value"},
+             {"loss=", "loss:"},
+             {"loss=1", "loss:"},
+             {"loss=101%", "loss:"},
+             {"loss=-1%", "loss:"},
+             {"lost=1%", "the words are"},
+             {"delay=10", "delay:"},
+             {"delay=61s", "delay:"},
+             {"delay=ms", "delay:"},
+             {"rate=10MB", "rate:"},
+             {"queue=2000MB", "queue:"},
+             {"seed=x", "seed:"},
+             {"far-port=65536", "far-port:"},
+             {"far-delay=30", "far-delay:"},
+             {"loss=1%,", NULL},
+             {"loss=1%,,", "word="},
+             {"=1%", "the words are"},
+             {"delay=99999999999999999999s", "delay:"}};
     struct impair i;
     for (size_t k = 0; k < sizeof(t) / sizeof(t[0]); k++) {
         const char *why = impair_parse(t[k].text, &i);

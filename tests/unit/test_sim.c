@@ -102,6 +102,28 @@ Test(sim, delay_and_its_event) {
     cr_assert_gt(receive(13 * MS, &f), 0);
 }
 
+/* What goes to or from far-port is later by far-delay, keeps its own order, and holds nobody up. */
+Test(sim, a_far_port_goes_a_longer_way) {
+    struct frame f;
+    struct seen s;
+    make((struct impair){.delay_ns = 10 * MS, .far_port = 2000, .far_ns = 30 * MS}, &offloads);
+    send_tcp(1, 10, 0, 0);
+    send_tcp(2, 10, 0, MS);
+    lab.dport = 2001;
+    send_tcp(3, 10, 0, 2 * MS);
+    lab.sport = 2000;
+    send_tcp(4, 10, 0, 3 * MS);
+    static const struct {
+        uint64_t at;
+        uint32_t seq_no;
+    } due[] = {{12 * MS, 3}, {40 * MS, 1}, {41 * MS, 2}, {43 * MS, 4}};
+    for (size_t i = 0; i < sizeof(due) / sizeof(due[0]); i++) {
+        cr_assert_eq(receive(due[i].at - 1, &f), 0);
+        check_frame(buf, receive(due[i].at, &f), true, &s);
+        cr_assert_eq(s.tcp.seq.v, due[i].seq_no);
+    }
+}
+
 Test(sim, bottleneck_spaces_frames_and_drops_the_tail) {
     struct frame f;
     /* 1566 bytes at 12.528 Mbit/s take 1 ms; the queue has room for three. */
