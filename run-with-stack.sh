@@ -57,6 +57,10 @@ Options, each with the environment variable that does the same for a bare
   --if IFACE        SHIMSTACK_IF         the Ethernet interface
   --addr A/LEN,…    SHIMSTACK_ADDR       the stack's addresses with their prefix lengths
   --gw A            SHIMSTACK_GW         the gateway
+  --route R         SHIMSTACK_ROUTE      a route in the words of ip(8), such as "10.2.0.0/16 via
+                                         10.0.0.254 advmss 1200 congctl bbr"; may be said again (in
+                                         the variable: commas between). Beside those that the
+                                         namespace has over the interface
   --mac M           SHIMSTACK_MAC        the stack's own MAC address (else made from the address)
   --mtu N           SHIMSTACK_MTU        (else the interface's)
   --take-over       SHIMSTACK_TAKE_OVER=1
@@ -520,7 +524,7 @@ main() {
         --keep) KEEP=1 && shift ;;
         --live-sysctl) export SHIMSTACK_LIVE_SYSCTL=1 && shift ;;
         --take-over) TAKE_OVER=1 && export SHIMSTACK_TAKE_OVER=1 && shift ;;
-        --host | --lab | --if | --addr | --gw | --mac | --mtu | --pcap | --impair | --spin | --log | \
+        --host | --lab | --if | --addr | --gw | --route | --mac | --mtu | --pcap | --impair | --spin | --log | \
             --sysctl)
             value_of "$1" $#
             case $1 in
@@ -529,6 +533,7 @@ main() {
             --if) IFNAME=$2 && export SHIMSTACK_IF=$2 ;;
             --addr) ADDRS=$2 && export SHIMSTACK_ADDR=$2 ;;
             --gw) export SHIMSTACK_GW=$2 ;;
+            --route) export SHIMSTACK_ROUTE=${SHIMSTACK_ROUTE:+$SHIMSTACK_ROUTE,}$2 ;;
             --mac) export SHIMSTACK_MAC=$2 ;;
             --mtu) export SHIMSTACK_MTU=$2 ;;
             --pcap) export SHIMSTACK_PCAP=$2 ;;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shim/config_route.h"
 #include "shim/sysctl.h"
 #include "stack/base/log.h"
 #include "stack/base/rand.h"
@@ -156,6 +157,7 @@ static const struct {
 } settings[] = {
     {"addr", "SHIMSTACK_ADDR", set_addr},
     {"gw", "SHIMSTACK_GW", set_gw},
+    {"route", "SHIMSTACK_ROUTE", config_set_routes},
     {"mac", "SHIMSTACK_MAC", set_mac},
     {"mtu", "SHIMSTACK_MTU", set_mtu},
     {"take-over", "SHIMSTACK_TAKE_OVER", set_take_over},
@@ -190,10 +192,11 @@ int config_set(struct config *cfg, const char *key, const char *value, const cha
             return why == NULL ? 0
                                : refuse(EINVAL, err, errlen, "%s: '%.80s': %s", where, value, why);
         }
-    return refuse(EINVAL, err, errlen,
-                  "%s: '%.40s' is no setting; there are addr, gw, mac, mtu, take-over, pcap, "
-                  "impair, spin, log, stay, sysctl, live-sysctl",
-                  where, key);
+    return refuse(
+        EINVAL, err, errlen,
+        "%s: '%.40s' is no setting; there are addr, gw, route, mac, mtu, take-over, pcap, "
+        "impair, spin, log, stay, sysctl, live-sysctl",
+        where, key);
 }
 
 int config_set_words(struct config *cfg, const char *words, uint32_t skip, const char *where,
@@ -337,6 +340,8 @@ int config_check(const struct config *cfg, const struct netif *nif, const struct
     int r = check_interface(cfg, nif, err, errlen);
     for (int i = 0; i < cfg->naddrs && r == 0; i++)
         r = check_addr(cfg, i, kernel, n, err, errlen);
+    if (r == 0)
+        r = config_check_routes(cfg, err, errlen);
     if (r < 0 || addr_is_any(&cfg->gateway) || cfg->gateway.q[1] == 0)
         return r;
     for (int i = 0; i < cfg->naddrs; i++)
@@ -426,6 +431,7 @@ bool config_differs(const struct config *host, char *names, size_t len) {
 struct facts {
     struct netif ifs[NETLINK_MAX_LINKS];
     struct netif_addr addrs[NETLINK_MAX_ADDRS];
+    struct netif_route routes[NETLINK_MAX_ROUTES];
 };
 
 static int load_with(struct config *cfg, struct facts *f, char *err, size_t errlen) {
@@ -435,9 +441,10 @@ static int load_with(struct config *cfg, struct facts *f, char *err, size_t errl
         return r;
     int nifs = netlink_links(f->ifs, NETLINK_MAX_LINKS);
     int naddrs = nifs < 0 ? nifs : netlink_addrs(f->addrs, NETLINK_MAX_ADDRS);
-    if (naddrs < 0)
-        return refuse(-naddrs, err, errlen, "cannot ask the kernel for its interfaces: %s",
-                      strerror(-naddrs));
+    int nroutes = naddrs < 0 ? naddrs : netlink_routes(f->routes, NETLINK_MAX_ROUTES);
+    if (nroutes < 0)
+        return refuse(-nroutes, err, errlen, "cannot ask the kernel for its interfaces: %s",
+                      strerror(-nroutes));
     int i = config_pick_interface(cfg, f->ifs, nifs, err, errlen);
     if (i < 0)
         return i;
@@ -454,6 +461,8 @@ static int load_with(struct config *cfg, struct facts *f, char *err, size_t errl
     if (cfg->naddrs == 0)
         adopt_kernel_addrs(cfg, nif, f->addrs, naddrs);
     r = config_check(cfg, nif, f->addrs, naddrs, err, errlen);
+    if (r == 0)
+        config_adopt_routes(cfg, nif->index, f->routes, nroutes);
     if (r == 0 && !cfg->has_mac)
         make_mac(cfg, nif);
     return r;

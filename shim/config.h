@@ -26,6 +26,9 @@ struct config {
         struct prefix net;
     } addr[NET_MAX_ADDRS];
     struct addr gateway; /* any: none */
+    int nroutes, nadopted;
+    struct route route[NET_CONF_ROUTES];   /* configured, … */
+    struct route adopted[NET_CONF_ROUTES]; /* … and the namespace's (config_route.h) */
     bool take_over;
     char pcap[256]; /* "": none */
     bool has_impair;
@@ -38,13 +41,15 @@ struct config {
 };
 
 /* Fills cfg for this namespace:
- *   1. SHIMSTACK_IF, _ADDR ("10.9.0.5/24", comma-separated), _GW, _MAC, _MTU, _TAKE_OVER, _PCAP,
+ *   1. SHIMSTACK_IF, _ADDR ("10.9.0.5/24", comma-separated), _GW, _ROUTE (texts of route_parse,
+ *      comma-separated), _MAC, _MTU, _TAKE_OVER, _PCAP,
  *      _IMPAIR (text of impair_parse; acts both ways), _SPIN (µs), _LOG (error, info, debug),
  *      _STAY, _SYSCTL (text of sysctl_from_list), _LIVE_SYSCTL;
  *   2. where _IF or _ADDR is missing: the one interface whose alias (ip link set … alias) begins
  *      with "shimstack ", which carries the same words: "shimstack addr=10.0.0.2/24 gw=…";
  *   3. else the one Ethernet interface that is up, with the address that the kernel holds on it
  *      (which then needs take_over).
+ * Routes come from the namespace, too, where they lead over that interface (config_route.h).
  * Without a MAC address it makes one up: locally administered, the same each time for the same
  * interface (D6). 0, or -errno and one line in err: what is wrong and how to mend it. */
 int config_load(struct config *cfg, char *err, size_t errlen);

@@ -16,6 +16,7 @@ struct query {
     union {
         struct ifinfomsg link;
         struct ifaddrmsg addr;
+        struct rtmsg route;
     };
 };
 
@@ -123,6 +124,108 @@ static bool take_addr(struct dump *d, const struct nlmsghdr *h) {
         d->n++;
     return true;
 }
+
+/* ---- routes ---- */
+
+static uint32_t number_of(const struct rtattr *a, uint32_t max) {
+    uint32_t v = 0;
+    if (RTA_PAYLOAD(a) >= sizeof(v))
+        memcpy(&v, RTA_DATA(a), sizeof(v));
+    return v < max ? v : max;
+}
+
+static void take_metric(const struct rtattr *a, uint32_t locks, struct route_metrics *m) {
+    bool locked = a->rta_type < 32 && (locks & 1u << a->rta_type) != 0;
+    switch (a->rta_type) {
+    case RTAX_MTU:
+        m->mtu = (uint16_t)number_of(a, UINT16_MAX);
+        m->mtu = m->mtu < ROUTE_MTU_LEAST ? ROUTE_MTU_LEAST : m->mtu;
+        m->mtu_lock = locked;
+        break;
+    case RTAX_ADVMSS:
+        m->advmss = (uint16_t)number_of(a, ROUTE_MSS_MOST);
+        break;
+    case RTAX_WINDOW:
+        m->window = number_of(a, ROUTE_WINDOW_MOST);
+        break;
+    case RTAX_INITCWND:
+        m->initcwnd = number_of(a, ROUTE_SEGS_MOST);
+        break;
+    case RTAX_INITRWND:
+        m->initrwnd = number_of(a, ROUTE_SEGS_MOST);
+        break;
+    case RTAX_RTO_MIN: /* counts when locked only, as ip(8) does it by itself */
+        m->rto_min_ms = locked ? number_of(a, ROUTE_RTO_MOST) : 0;
+        break;
+    case RTAX_QUICKACK:
+        m->quickack = number_of(a, 1) != 0;
+        break;
+    case RTAX_FEATURES:
+        m->ecn = (number_of(a, UINT32_MAX) & RTAX_FEATURE_ECN) != 0;
+        break;
+    case RTAX_CC_ALGO:
+        copy_text(m->congctl, sizeof(m->congctl), a);
+        m->congctl_lock = locked;
+        break;
+    default:
+        break;
+    }
+}
+
+static void take_metrics(const struct rtattr *nest, struct route_metrics *m) {
+    uint32_t locks = 0;
+    size_t left = RTA_PAYLOAD(nest);
+    for (const struct rtattr *a = RTA_DATA(nest); RTA_OK(a, left); a = RTA_NEXT(a, left))
+        if (a->rta_type == RTAX_LOCK)
+            locks = number_of(a, UINT32_MAX);
+    left = RTA_PAYLOAD(nest);
+    for (const struct rtattr *a = RTA_DATA(nest); RTA_OK(a, left); a = RTA_NEXT(a, left))
+        take_metric(a, locks, m);
+}
+
+static struct addr v4_of(const struct rtattr *a) {
+    be32_t v4 = {0};
+    if (RTA_PAYLOAD(a) == sizeof(v4))
+        memcpy(&v4, RTA_DATA(a), sizeof(v4));
+    return addr_from_be(v4);
+}
+
+static bool take_route(struct dump *d, const struct nlmsghdr *h) {
+    const struct rtmsg *i = NLMSG_DATA(h);
+    struct netif_route *out = (struct netif_route *)d->out + d->n;
+    struct route *r = &out->route;
+    if (i->rtm_family != AF_INET || i->rtm_type != RTN_UNICAST || i->rtm_table != RT_TABLE_MAIN ||
+        i->rtm_protocol == RTPROT_KERNEL || i->rtm_tos != 0)
+        return true;
+    *out = (struct netif_route){.route = {.gateway = addr_v4(0), .src = addr_v4(0)}};
+    r->dst = (struct prefix){addr_v4(0), (uint8_t)(ADDR_V4_PLEN + i->rtm_dst_len)};
+    r->onlink = (i->rtm_flags & RTNH_F_ONLINK) != 0;
+    size_t left = RTM_PAYLOAD(h);
+    for (const struct rtattr *a = RTM_RTA(i); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+        if (a->rta_type == RTA_DST)
+            r->dst.net = v4_of(a);
+        else if (a->rta_type == RTA_GATEWAY)
+            r->gateway = v4_of(a);
+        else if (a->rta_type == RTA_PREFSRC)
+            r->src = v4_of(a);
+        else if (a->rta_type == RTA_OIF)
+            out->ifindex = (int)number_of(a, INT32_MAX);
+        else if (a->rta_type == RTA_METRICS)
+            take_metrics(a, &r->metrics);
+    }
+    d->n += out->ifindex != 0; /* one of several ways has its interfaces elsewhere */
+    return true;
+}
+
+int netlink_routes(struct netif_route *out, int max) {
+    struct query q = {.h = {.nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
+    struct dump d = {.take = take_route, .out = out, .max = max};
+    q.route.rtm_family = AF_INET;
+    int r = transact(&q, sizeof(q.route), &d, RTM_NEWROUTE);
+    return r < 0 ? r : d.n;
+}
+
+/* ---- the queries ---- */
 
 int netlink_links(struct netif *out, int max) {
     struct query q = {.h = {.nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};

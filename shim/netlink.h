@@ -7,9 +7,11 @@
 #include <stdint.h>
 
 #include "stack/base/addr.h"
+#include "stack/net/route.h"
 
-#define NETLINK_MAX_LINKS 64
-#define NETLINK_MAX_ADDRS 128
+#define NETLINK_MAX_LINKS  64
+#define NETLINK_MAX_ADDRS  128
+#define NETLINK_MAX_ROUTES 256
 
 struct netif {
     int index;
@@ -31,6 +33,13 @@ struct netif_addr {
 int netlink_links(struct netif *out, int max);
 /* All addresses that the kernel holds here. */
 int netlink_addrs(struct netif_addr *out, int max);
+struct netif_route {
+    int ifindex;
+    struct route route;
+};
+/* The unicast IPv4 routes of the main table that somebody has set (ip route, a DHCP client), not
+ * those that the kernel made of its addresses; the best one of each network first. */
+int netlink_routes(struct netif_route *out, int max);
 /* IFF_NOARP off or on. -EPERM without CAP_NET_ADMIN. */
 int netlink_set_arp(int ifindex, bool on);
 

@@ -182,6 +182,10 @@ int segment_init_stack(struct shared *sh, const struct link_caps *caps, const st
         sc.net.addr[i].net = cfg->addr[i].net;
     }
     sc.net.gateway = cfg->gateway;
+    for (int i = 0; i < cfg->nroutes; i++)
+        sc.net.route[sc.net.nroutes++] = cfg->route[i];
+    for (int i = 0; i < cfg->nadopted; i++)
+        sc.net.route[sc.net.nroutes++] = cfg->adopted[i];
     sc.net.gso_max = caps->gso_max;
     sc.net.tx_csum = caps->tx_csum;
     uint8_t seed[16];

@@ -177,7 +177,8 @@ int ip4_output(struct stack *st, struct pkt *p, const struct ip_out *io) {
     if (addr_is_any(&o.src))
         o.src = hop.src;
     if (hop.kind != ROUTE_LOCAL && addr_is_loopback(&o.src))
-        return refuse(st, p, -EINVAL); /* RFC 1122 §3.2.1.3 (g): never on the wire */
+        return refuse(st, p, -EINVAL);     /* RFC 1122 §3.2.1.3 (g): never on the wire */
+    o.df = o.df && !hop.metrics->mtu_lock; /* as Linux: ip_dont_fragment */
     size_t total = IP4_HDR_LEN + pkt_len(p);
     if (total > PKT_PAYLOAD_MAX)
         return refuse(st, p, -EMSGSIZE);

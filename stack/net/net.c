@@ -32,8 +32,24 @@ uint32_t net_timers_max(const struct net_config *cfg) {
     return with_defaults(cfg).neigh_max + 2; /* and one each for fragments and announcements */
 }
 
+/* Where packets along a route come from, if it does not say: the address on its gateway's network,
+ * or on its own. */
+static struct addr source_for(struct stack *st, const struct route *r) {
+    const struct net_config *c = &st->net->cfg;
+    int i = iface_net_of(st, addr_is_any(&r->gateway) ? &r->dst.net : &r->gateway);
+    return c->addr[i >= 0 ? i : 0].addr;
+}
+
+/* Of equal prefixes the first counts, so what is configured goes before what is derived. */
 static bool install_routes(struct stack *st) {
     const struct net_config *c = &st->net->cfg;
+    for (int i = 0; i < c->nroutes; i++) {
+        struct route r = c->route[i];
+        if (addr_is_any(&r.src))
+            r.src = source_for(st, &r);
+        if (!route_add(st, &r))
+            return false;
+    }
     for (int i = 0; i < c->naddrs; i++) {
         struct route r = {.dst = c->addr[i].net, .src = c->addr[i].addr};
         if (!route_add(st, &r))
@@ -41,10 +57,8 @@ static bool install_routes(struct stack *st) {
     }
     if (addr_is_any(&c->gateway) || c->naddrs == 0)
         return true;
-    int i = iface_net_of(st, &c->gateway);
-    struct route r = {.dst = {.net = addr_v4(0), .plen = ADDR_V4_PLEN},
-                      .gateway = c->gateway,
-                      .src = c->addr[i >= 0 ? i : 0].addr};
+    struct route r = {.dst = {.net = addr_v4(0), .plen = ADDR_V4_PLEN}, .gateway = c->gateway};
+    r.src = source_for(st, &r);
     return route_add(st, &r);
 }
 
@@ -197,6 +211,27 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *t, const char
         t->len += (size_t)n;
 }
 
+static void describe_metrics(struct text *t, const struct route_metrics *m) {
+    const struct {
+        const char *name;
+        uint32_t value;
+    } numbers[] = {{"advmss", m->advmss},
+                   {"window", m->window},
+                   {"initcwnd", m->initcwnd},
+                   {"initrwnd", m->initrwnd},
+                   {"quickack", m->quickack}};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (numbers[i].value != 0)
+            add(t, " %s %u", numbers[i].name, numbers[i].value);
+    if (m->rto_min_ms != 0)
+        add(t, " rto_min %ums", m->rto_min_ms);
+    if (m->ecn)
+        add(t, " features ecn");
+    if (m->congctl[0] != '\0')
+        add(t, " congctl %s%s", m->congctl_lock ? "lock " : "", m->congctl);
+    add(t, "\n");
+}
+
 static void describe_route(struct stack *st, struct text *t, const struct route *r) {
     char a[ADDR_STRLEN];
     unsigned plen = addr_is_v4(&r->dst.net) ? r->dst.plen - ADDR_V4_PLEN : r->dst.plen;
@@ -206,7 +241,11 @@ static void describe_route(struct stack *st, struct text *t, const struct route 
         add(t, "%s/%u", addr_format(&r->dst.net, a), plen);
     if (!addr_is_any(&r->gateway))
         add(t, " via %s", addr_format(&r->gateway, a));
-    add(t, " src %s mtu %u\n", addr_format(&r->src, a), st->net->cfg.mtu);
+    const struct route_metrics *m = &r->metrics;
+    bool lower = m->mtu != 0 && m->mtu < st->net->cfg.mtu;
+    add(t, " src %s mtu %s%u", addr_format(&r->src, a), m->mtu_lock ? "lock " : "",
+        lower ? m->mtu : st->net->cfg.mtu);
+    describe_metrics(t, m);
 }
 
 static void describe_neigh(struct stack *st, struct text *t, const struct neigh *n) {

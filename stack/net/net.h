@@ -1,14 +1,19 @@
 /* The network layer's face to those above: addresses, routes, sending an IP packet, and what is
- * received taken apart. Inside: iface.c, route.c, neigh.c, arp.c, ip4.c, frag.c, icmp.c, flow.c. */
+ * received taken apart. Inside: iface.c, route.c, route_text.c,
+ * neigh.c, arp.c, ip4.c, frag.c, icmp.c, flow.c. */
 #ifndef STACK_NET_NET_H
 #define STACK_NET_NET_H
 
 #include "stack/base/state.h"
+#include "stack/net/route.h"
 #include "stack/wire/wire.h"
 
 #define NET_MAX_ADDRS  8
 #define NET_MAX_ROUTES 32
-#define NEIGH_MAX      1024 /* entries in the cache; the stalest is evicted */
+#define NET_CONF_ROUTES                                                                            \
+    (NET_MAX_ROUTES - NET_MAX_ADDRS -                                                              \
+     1)                /* the others lead to the addresses' networks and gateway */
+#define NEIGH_MAX 1024 /* entries in the cache; the stalest is evicted */
 #define NEIGH_QUEUE_MAX                                                                            \
     64 /* packets that wait for one neighbour; the oldest goes. A 64 KB datagram in fragments fits \
         */
@@ -23,7 +28,9 @@ struct net_config {
         struct addr addr;
         struct prefix net;
     } addr[NET_MAX_ADDRS];
-    struct addr gateway;           /* any: none */
+    struct addr gateway; /* any: none */
+    int nroutes;         /* they go before those that follow from addr and gateway */
+    struct route route[NET_CONF_ROUTES];
     uint32_t gso_max;              /* of the link; 0: no super-frames */
     bool tx_csum;                  /* the link finishes checksums */
     uint32_t neigh_max, frags_max; /* entries, datagrams; 0: defaults */
@@ -49,10 +56,14 @@ bool net_is_broadcast(struct stack *st, const struct addr *a);
  * source, one in 127.0.0.0/8 gets 127.0.0.1, as in Linux). -ENETUNREACH without a route, 0 when
  * found. */
 int net_pick_source(struct stack *st, const struct addr *dst, struct addr *src);
-/* Path MTU towards dst: the interface's, or what ICMP has told; loopback 65,535. */
+/* What its route says of the way to dst; all 0 for ourselves, and without a route. Never NULL, and
+ * good for as long as the stack lives. */
+const struct route_metrics *net_path_metrics(struct stack *st, const struct addr *dst);
+/* Path MTU towards dst: the interface's or the route's, or what ICMP has told; loopback 65,535. */
 uint16_t net_path_mtu(struct stack *st, const struct addr *dst);
 /* Lowers it, because an ICMP message said so that the caller has validated (RFC 1191, RFC 5927 §7).
- * Never below Linux's min_pmtu of 552 nor for longer than 10 minutes; never raises it. */
+ * Never below Linux's min_pmtu of 552 nor for longer than 10 minutes; never raises it, and leaves
+ * the one that a route has locked. */
 void net_set_path_mtu(struct stack *st, const struct addr *dst, uint16_t mtu);
 /* Goes to ourselves: no checksum, no wire. */
 bool net_is_loop(struct stack *st, const struct addr *dst);

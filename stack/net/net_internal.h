@@ -24,12 +24,6 @@
 
 /* ---- routes (route.c) ---- */
 
-struct route {
-    struct prefix dst;
-    struct addr gateway; /* any: on link */
-    struct addr src;     /* preferred source */
-};
-
 enum route_kind {
     ROUTE_NONE,
     ROUTE_LOCAL,     /* to ourselves */
@@ -41,6 +35,7 @@ struct route_hop {
     enum route_kind kind;
     struct addr next_hop; /* ROUTE_UNICAST: the neighbour */
     struct addr src;      /* where packets of ours come from, if nobody says otherwise */
+    const struct route_metrics *metrics;
 };
 /* False: the table is full. */
 bool route_add(struct stack *st, const struct route *r);
@@ -208,6 +203,8 @@ struct net {
     struct net_config cfg;
     uint32_t nroutes;
     struct route route[NET_MAX_ROUTES];
+    bool routes_have_mtu; /* one of them has: else nobody looks */
+    struct route_metrics no_metrics;
     struct { /* the last look-up and its answer: packets come in runs */
         bool valid;
         struct addr dst;

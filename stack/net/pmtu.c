@@ -10,11 +10,17 @@ static struct pmtu_entry *set_of(struct pmtu_cache *c, const struct addr *dst) {
     return c->e[siphash(&c->key, dst, sizeof(*dst)) % PMTU_SETS];
 }
 
+static uint16_t first_hop_mtu(struct stack *st, const struct addr *dst) {
+    const struct net *net = st->net;
+    uint16_t mtu = net->routes_have_mtu ? net_path_metrics(st, dst)->mtu : 0;
+    return mtu != 0 && mtu < net->cfg.mtu ? mtu : net->cfg.mtu;
+}
+
 uint16_t net_path_mtu(struct stack *st, const struct addr *dst) {
     struct pmtu_cache *c = &st->net->pmtu;
     if (net_is_loop(st, dst))
         return NET_LOOPBACK_MTU;
-    uint16_t mtu = st->net->cfg.mtu;
+    uint16_t mtu = first_hop_mtu(st, dst);
     if (c->live_until_ns <= st->now_ns)
         return mtu;
     struct pmtu_entry *set = set_of(c, dst);
@@ -29,7 +35,7 @@ void net_set_path_mtu(struct stack *st, const struct addr *dst, uint16_t mtu) {
     struct pmtu_cache *c = &st->net->pmtu;
     if (mtu < PMTU_MIN)
         mtu = PMTU_MIN;
-    if (mtu >= net_path_mtu(st, dst))
+    if (net_path_metrics(st, dst)->mtu_lock || mtu >= net_path_mtu(st, dst))
         return; /* RFC 1191 §3: a message never raises it */
     struct pmtu_entry *set = set_of(c, dst), *victim = &set[0];
     for (unsigned i = 0; i < PMTU_WAYS; i++) {

@@ -1,6 +1,7 @@
 /* Routes: which way a destination lies. A handful of them, so a linear search for the longest
- * prefix is the fastest. Not here: metrics, policy, route changes at run time (redirects are
- * ignored, as hosts with one gateway lose nothing by that). */
+ * prefix is the fastest. They stay as they are while the stack lives, so that a connection may
+ * point at its route's metrics. Not here: policy, route changes at run time (redirects are ignored,
+ * as hosts with one gateway lose nothing by that). */
 #include <errno.h>
 
 #include "stack/net/net_internal.h"
@@ -10,6 +11,7 @@ bool route_add(struct stack *st, const struct route *r) {
     if (net->nroutes == NET_MAX_ROUTES)
         return false;
     net->route[net->nroutes++] = *r;
+    net->routes_have_mtu |= r->metrics.mtu != 0;
     net->route_last.valid = false;
     return true;
 }
@@ -32,7 +34,7 @@ static const struct route *longest_match(const struct net *net, const struct add
 
 static enum route_kind look_up(struct stack *st, const struct addr *dst, struct route_hop *hop) {
     const struct net *net = st->net;
-    *hop = (struct route_hop){.kind = ROUTE_NONE, .next_hop = *dst};
+    *hop = (struct route_hop){.kind = ROUTE_NONE, .next_hop = *dst, .metrics = &net->no_metrics};
     if (net_is_local(st, dst)) {
         hop->kind = ROUTE_LOCAL;
         hop->src = local_source(dst);
@@ -49,6 +51,7 @@ static enum route_kind look_up(struct stack *st, const struct addr *dst, struct 
     if (r == NULL || addr_is_any(dst))
         return ROUTE_NONE;
     hop->src = r->src;
+    hop->metrics = &r->metrics;
     if (addr_is_multicast(dst)) {
         hop->kind = ROUTE_MULTICAST;
     } else if (net_is_broadcast(st, dst)) {
@@ -71,6 +74,14 @@ enum route_kind route_lookup(struct stack *st, const struct addr *dst, struct ro
     }
     *hop = net->route_last.hop;
     return hop->kind;
+}
+
+const struct route_metrics *net_path_metrics(struct stack *st, const struct addr *dst) {
+    struct route_hop hop;
+    if (addr_is_any(dst)) /* a socket that has no peer yet */
+        return &st->net->no_metrics;
+    route_lookup(st, dst, &hop);
+    return hop.metrics;
 }
 
 int net_pick_source(struct stack *st, const struct addr *dst, struct addr *src) {

@@ -45,6 +45,8 @@ static int congestion_set(struct stack *st, struct sock *so, const void *val, so
     int id = tcp_cc_find(val, strnlen(val, len));
     if (id < 0)
         return id;
+    if (tcp_cc_is_locked(so->tcb))
+        return -EPERM;
     sock_common_opts(so)->cc = (uint8_t)id;
     sock_opts_apply(st, so);
     return 0;
@@ -195,7 +197,7 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
     }
     case TCP_CONGESTION: {
         char name_buf[16] = {0}; /* TCP_CA_NAME_MAX */
-        snprintf(name_buf, sizeof(name_buf), "%s", tcp_cc_name(st, o->cc));
+        snprintf(name_buf, sizeof(name_buf), "%s", tcp_cc_name(tcp_get_cc(st, so->tcb)));
         return opt_put(val, len, name_buf, sizeof(name_buf));
     }
     case TCP_RTO_MAX_MS:

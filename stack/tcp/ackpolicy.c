@@ -61,7 +61,7 @@ void ackpolicy_on_timeout(struct tcb *t) {
 }
 
 static bool in_quick_mode(const struct tcb *t) {
-    return t->ack.quick > 0 && !t->ack.pingpong;
+    return t->path->quickack || (t->ack.quick > 0 && !t->ack.pingpong);
 }
 
 void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, bool in_order,

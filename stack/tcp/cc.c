@@ -20,18 +20,37 @@ int tcp_cc_find(const char *name, size_t len) {
     return -ENOENT;
 }
 
-const char *tcp_cc_name(const struct stack *st, uint8_t id) {
-    return cc_get(id != CC_STACK_DEFAULT ? id : st->tcp->cfg.cc)->name;
+const char *tcp_cc_name(uint8_t id) {
+    return cc_get(id)->name;
 }
 
-/* RFC 6928: min(10 * MSS, max(2 * MSS, 14600)). */
+/* RFC 6928: min(10 * MSS, max(2 * MSS, 14600)); or what the route says. */
 uint32_t cc_initial_window(const struct tcb *t) {
     uint32_t mss = t->snd.mss;
+    if (t->path->initcwnd != 0)
+        return u32_min(t->path->initcwnd * mss, CC_CWND_MAX); /* both have 16 bits */
     return u32_min(TCP_INIT_CWND * mss, u32_max(2 * mss, 14600));
 }
 
+/* The route's, if it names one that there is here. */
+static uint8_t by_route(const struct tcb *t) {
+    int id = tcp_cc_find(t->path->congctl, strlen(t->path->congctl));
+    return id >= 0 ? (uint8_t)id : CC_STACK_DEFAULT;
+}
+
+bool tcp_cc_is_locked(const struct tcb *t) {
+    return t->path->congctl_lock && by_route(t) != CC_STACK_DEFAULT;
+}
+
 static uint8_t wanted(const struct stack *st, const struct tcb *t) {
+    uint8_t route = by_route(t);
+    if (route != CC_STACK_DEFAULT && (t->path->congctl_lock || t->opts.cc == CC_STACK_DEFAULT))
+        return route;
     return t->opts.cc != CC_STACK_DEFAULT ? t->opts.cc : st->tcp->cfg.cc;
+}
+
+uint8_t tcp_get_cc(const struct stack *st, const struct tcb *t) {
+    return tcb_is_synchronized(t) ? t->cc.id : wanted(st, t);
 }
 
 void cc_choose(struct stack *st, struct tcb *t) {

@@ -20,7 +20,7 @@ uint16_t ecn_syn_flags(struct stack *st, struct tcb *t) {
         return t->accecn.on ? accecn_flags(t, true) : t->ecn.on ? TH_ECE : 0;
     t->accecn.asked = mode == ACCECN_ASK && !falls_back(st, t, true);
     t->ecn.asked = (mode == ECN_ASK || mode == ACCECN_ASK || mode == ACCECN_ASK_CLASSIC ||
-                    cc_needs_ecn(st, t)) &&
+                    t->path->ecn || cc_needs_ecn(st, t)) &&
                    !falls_back(st, t, t->accecn.asked);
     return t->accecn.asked ? accecn_ask() : t->ecn.asked ? TH_ECE | TH_CWR : 0;
 }
@@ -43,7 +43,8 @@ void ecn_on_syn(struct stack *st, struct tcb *t, const struct seg *s) {
     }
     /* As Linux: a SYN that may be marked asks for another kind of ECN. */
     t->ecn.on = seg_has(s, TH_ECE) && seg_has(s, TH_CWR) &&
-                (cc_needs_ecn(st, t) || (mode != ECN_OFF && (s->in->tos & ECN_MASK) == 0));
+                (cc_needs_ecn(st, t) ||
+                 ((mode != ECN_OFF || t->path->ecn) && (s->in->tos & ECN_MASK) == 0));
 }
 
 uint8_t ecn_syn_mark(const struct stack *st, struct tcb *t) {

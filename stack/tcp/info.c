@@ -165,8 +165,7 @@ static void fill_windows(const struct tcb *t, struct tcp_info *i) {
     i->tcpi_snd_cwnd = t->cc.cwnd_bytes / mss;
     i->tcpi_snd_ssthresh =
         t->cc.ssthresh_bytes >= UINT32_MAX / 2 ? 0x7fffffff : t->cc.ssthresh_bytes / mss;
-    i->tcpi_rcv_ssthresh = t->rcv.limit;
-    i->tcpi_rcv_space = t->rcv.limit;
+    i->tcpi_rcv_ssthresh = i->tcpi_rcv_space = recv_offered(t);
     i->tcpi_snd_wnd = t->snd.wnd;
 }
 

@@ -15,9 +15,12 @@ uint32_t ts_now(struct stack *st, const struct tcb *t) {
     return (uint32_t)(st->now_ns / TS_TICK_NS) + t->ts_offset;
 }
 
-/* RFC 9293 §3.7.1; SHLD-6: of the interface that the peer is reached by. */
+/* RFC 9293 §3.7.1; SHLD-6: of the interface that the peer is reached by, or what the route says, as
+ * it says it. */
 uint16_t opts_advertised_mss(struct stack *st, const struct tcb *t) {
     uint32_t mss = net_path_mtu(st, &t->remote.addr) - IP_TCP_HDRS;
+    if (t->path->advmss != 0)
+        mss = t->path->advmss;
     if (t->opts.maxseg != 0)
         mss = u32_min(mss, t->opts.maxseg);
     return (uint16_t)mss;

@@ -15,7 +15,8 @@
 #define FRESH_MAX    20 /* chunks: 64 KB in small ones */
 
 uint32_t recv_clamped(const struct tcb *t, uint32_t limit) {
-    return t->opts.window_clamp != 0 ? u32_min(limit, t->opts.window_clamp) : limit;
+    uint32_t clamp = t->opts.window_clamp != 0 ? t->opts.window_clamp : t->path->window;
+    return clamp != 0 ? u32_min(limit, clamp) : limit;
 }
 
 void recv_init(struct stack *st, struct tcb *t) {
@@ -26,6 +27,18 @@ void recv_init(struct stack *st, struct tcb *t) {
     t->rcv.adv_mss = opts_advertised_mss(st, t);
     t->rcv.wscale = t->use_wscale ? opts_window_scale(st, t) : 0;
     t->rcv.mss = u32_min(TCP_MSS_DEFAULT, t->rcv.adv_mss);
+    uint64_t first = (uint64_t)t->path->initrwnd * t->rcv.adv_mss;
+    t->rcv.open = first != 0 && first < t->rcv.limit ? (uint32_t)first : UINT32_MAX;
+}
+
+/* A window that began small opens as the peer's own does in slow start (Linux: tcp_grow_window). */
+static void open_window(struct tcb *t, uint32_t came) {
+    if (t->rcv.open < t->rcv.limit)
+        t->rcv.open += 2 * came;
+}
+
+uint32_t recv_offered(const struct tcb *t) {
+    return u32_min(t->rcv.limit, t->rcv.open);
 }
 
 /* ---- reading a segment's payload ---- */
@@ -158,6 +171,7 @@ static void in_order(struct stack *st, struct tcb *t, struct seg *s) {
         s->fin = false;
         return;
     }
+    open_window(t, s->len);
     bool filled = gaps_drain(st, t);
     ackpolicy_on_data(st, t, s, true, filled);
     tcb_raise(st, t, POLLIN);
@@ -191,14 +205,14 @@ void recv_segment(struct stack *st, struct tcb *t, struct seg *s) {
 /* ---- the window ---- */
 
 uint32_t recv_syn_window(const struct tcb *t) {
-    uint32_t wnd = u32_min(t->rcv.limit, 65535);
+    uint32_t wnd = u32_min(recv_offered(t), 65535);
     return wnd > t->rcv.adv_mss ? wnd - wnd % t->rcv.adv_mss : wnd;
 }
 
 uint32_t recv_new_window(const struct stack *st, const struct tcb *t) {
     (void)st;
-    uint32_t used = (uint32_t)t->rcv.queue.len;
-    uint32_t room = t->rcv.limit > used ? t->rcv.limit - used : 0;
+    uint32_t used = (uint32_t)t->rcv.queue.len, most = recv_offered(t);
+    uint32_t room = most > used ? most - used : 0;
     room = u32_min(room, 65535u << t->rcv.wscale); /* more cannot be said, so it is no news */
     uint32_t cur = tcb_rcv_wnd(t);
     /* Receiver's SWS avoidance (MUST-39, §3.8.6.2.2); no shrinking (SHLD-14). */

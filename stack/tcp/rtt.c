@@ -17,6 +17,8 @@ void rtt_init(struct tcb *t) {
 }
 
 uint64_t rtt_min_rto(const struct stack *st, const struct tcb *t) {
+    if (t->path->rto_min_ms != 0) /* before TCP_RTO_MIN_US, as in Linux's tcp_rto_min */
+        return t->path->rto_min_ms * MS_NS;
     return t->opts.rto_min_us != 0 ? t->opts.rto_min_us * 1000ull : st->tcp->cfg.rto_min_ns;
 }
 

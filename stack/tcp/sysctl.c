@@ -290,7 +290,7 @@ int sysctl_get(const struct tcp_config *cfg, const char *name, char *text) {
         get_key(cfg, text);
         break;
     case SYSCTL_CC:
-        snprintf(text, SYSCTL_TEXT, "%s", tcp_cc_name(NULL, *(uint8_t *)field(cfg, d->at)));
+        snprintf(text, SYSCTL_TEXT, "%s", tcp_cc_name(*(uint8_t *)field(cfg, d->at)));
         break;
     }
     return 0;

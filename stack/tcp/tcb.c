@@ -134,6 +134,7 @@ struct tcb *tcb_alloc(struct stack *st) {
     t->state = TCPS_CLOSED;
     t->holder = TCB_USER;
     t->created_ns = st->now_ns;
+    t->path = net_path_metrics(st, &t->remote.addr); /* none yet */
     TAILQ_INIT(&t->syn_queue);
     TAILQ_INIT(&t->accept_queue);
     TAILQ_INIT(&t->rcv.gaps);

@@ -115,6 +115,7 @@ struct tcb {
     bool bound_addr, bound_port; /* … that the user named */
     uint8_t shut;                /* SHUT_BIT_*, what the user has shut down */
     struct endpoint local, remote;
+    const struct route_metrics *path; /* of the route to the peer, when the connection began */
     struct endpoint bind_to; /* what tcp_bind reserved; stays reserved when a connection is over */
     struct flow_node flow;
     struct tcp_sockopts opts;
@@ -163,6 +164,7 @@ struct tcb {
         seq_t acked;    /* Last.ACK.sent */
         uint8_t wscale; /* of ours */
         uint32_t limit; /* bytes of payload that the window offers at most */
+        uint32_t open;  /* … so far, where the route has it begin smaller (initrwnd) */
         uint32_t mss;   /* estimate of the peer's full segment */
         uint16_t adv_mss;
         struct stream queue;
@@ -429,6 +431,8 @@ void rtt_backoff(struct tcb *t);
 void recv_init(struct stack *st, struct tcb *t);
 /* `limit`, but not beyond TCP_WINDOW_CLAMP. */
 uint32_t recv_clamped(const struct tcb *t, uint32_t limit);
+/* Bytes of payload that the window may offer at present: rcv.limit, or rcv.open if that is less. */
+uint32_t recv_offered(const struct tcb *t);
 void recv_segment(struct stack *st, struct tcb *t, struct seg *s);
 /* The window to be advertised now, in bytes; moves rcv.adv. */
 uint32_t recv_advance_window(struct stack *st, struct tcb *t);

@@ -132,10 +132,9 @@ int tcp_init(struct stack *st, const struct tcp_config *cfg); /* -ENOMEM */
 void tcp_set_config(struct stack *st, const struct tcp_config *cfg);
 /* What tcp_init was given: the defaults that getsockopt shows for an option that nobody has set. */
 const struct tcp_config *tcp_get_config(const struct stack *st);
-/* A congestion control by its name (`len` bytes): enum cc_id, or -ENOENT. And its name: of the
- * stack's where id is CC_STACK_DEFAULT. */
+/* A congestion control by its name (`len` bytes): enum cc_id, or -ENOENT. And its name. */
 int tcp_cc_find(const char *name, size_t len);
-const char *tcp_cc_name(const struct stack *st, uint8_t id);
+const char *tcp_cc_name(uint8_t id);
 
 /* ---- calls of a user (RFC 9293 §3.10.1 – 3.10.5). None blocks. ---- */
 
@@ -237,6 +236,10 @@ struct tcp_info; /* <linux/tcp.h> */
 void tcp_get_info(struct stack *st, const struct tcb *t, struct tcp_info *out);
 void tcp_get_info_full(struct stack *st, const struct tcb *t, struct tcp_info_full *out);
 uint32_t tcp_get_mss(const struct tcb *t);
+/* The congestion control in use, or that would be: enum cc_id. The user's choice (opts.cc) goes
+ * before the route's, that before the stack's, unless the route has locked it. */
+uint8_t tcp_get_cc(const struct stack *st, const struct tcb *t);
+bool tcp_cc_is_locked(const struct tcb *t);
 /* TCP_CC_INFO (<linux/inet_diag.h>): bytes filled; 0: the algorithm tells nothing of itself. */
 union tcp_cc_info;
 size_t tcp_get_cc_info(const struct tcb *t, union tcp_cc_info *out);

@@ -9,6 +9,7 @@
 
 void tcb_start(struct stack *st, struct tcb *t) {
     const struct tcp_config *cfg = &st->tcp->cfg;
+    t->path = net_path_metrics(st, &t->remote.addr);
     t->use_ts = cfg->timestamps;
     t->use_sack = cfg->sack;
     t->use_wscale = cfg->window_scaling;

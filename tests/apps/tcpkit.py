@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import sys
 import time
 
@@ -374,10 +375,33 @@ def bind_only(port):
     sys.stdin.read()
 
 
+def congestion(s):
+    return s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0").decode()
+
+
+def route_facts(addr, port, before, after):
+    """What a connection shows of its route. Congestion control `before` is set before it, "" is not,
+    `after` when it is there: how that ended is told, too."""
+    s = socket.socket()
+    if before:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, before.encode())
+    s.connect((addr, int(port)))
+    info = struct.unpack_from("8B24I", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256))[8:]
+    say("congctl", congestion(s))
+    say("mtu", s.getsockopt(socket.IPPROTO_IP, 14), "mss", info[2], "cwnd", info[18])  # IP_MTU
+    say("rto", "small" if info[0] < 100000 else "usual")
+    try:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, after.encode())
+    except OSError as e:
+        say("refused", errno.errorcode[e.errno])
+    say("then", congestion(s))
+
+
 def main():
     words = {f.__name__.replace("_", "-"): f for f in (
         echo, dialogue, pingpong, blast, serve_blast, sink, fetch, slow_reader, exit_unsent, many,
-        udp_echo, dns, answer_at_end, bind_only, fastopen_serve, fastopen_send)}
+        udp_echo, dns, answer_at_end, bind_only, fastopen_serve, fastopen_send,
+        route_facts)}
     words[sys.argv[1]](*sys.argv[2:])
 
 

@@ -191,8 +191,8 @@ static void print_meaning(const struct scenario *s) {
            "repair %u\n",
            s->seed, s->idles ? " idles," : "", s->cfg.caps.mtu, s->cfg.caps.gso_max,
            s->cfg.caps.tx_csum, s->cfg.stack.tcp.timestamps, s->cfg.stack.tcp.sack,
-           s->cfg.stack.tcp.window_scaling, tcp_cc_name(NULL, s->cfg.stack.tcp.cc),
-           s->cfg.stack.tcp.ecn, s->repair_ppm);
+           s->cfg.stack.tcp.window_scaling, tcp_cc_name(s->cfg.stack.tcp.cc), s->cfg.stack.tcp.ecn,
+           s->repair_ppm);
     for (int i = 0; i < 2; i++) {
         const struct impair *im = &s->cfg.impair[i];
         printf("  wire %d: loss %u burst %u dup %u reorder %u/%.1fms corrupt %u delay %.1fms "

@@ -628,7 +628,7 @@ void t_select(struct sock *so) {
 }
 
 struct sock *t_sock(void) {
-    return t.so;
+    return t.so != NULL ? t.so : t.listener;
 }
 
 uint8_t t_peer_byte(uint32_t seq) {
@@ -665,9 +665,8 @@ void t_close_listener(void) {
 }
 
 void t_set(int level, int name, int val) {
-    struct sock *so = t.so != NULL ? t.so : t.listener;
     stack_set_time(t.st, t.now_ns);
-    cr_assert_eq(done(sock_setopt(t.st, so, level, name, &val, sizeof(val))), 0);
+    cr_assert_eq(done(sock_setopt(t.st, t_sock(), level, name, &val, sizeof(val))), 0);
 }
 
 void t_set_linger(int seconds) {

@@ -124,7 +124,8 @@ int t_error(void); /* SO_ERROR */
 
 /* Another of its sockets becomes the script's current one. */
 void t_select(struct sock *so);
-/* The current socket, for calls that have no shorthand here. */
+/* The current socket, or the listener before there is one, for calls that have no shorthand here.
+ */
 struct sock *t_sock(void);
 /* The byte of the peer's stream at that relative sequence number. */
 uint8_t t_peer_byte(uint32_t seq);

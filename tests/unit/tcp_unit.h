@@ -12,6 +12,9 @@
 #define TU_RCV 0xfffffe00u
 #define TU_MSS 1000u
 
+/* For a tcb without a stack: its route says nothing. */
+FX const struct route_metrics tu_no_path;
+
 FX struct stack *tu_stack(void) {
     struct net_config cfg = fx_config();
     struct stack *st = fx_new(&cfg);

@@ -5,7 +5,7 @@ static struct stack st = {.tcp = &tcp, .now_ns = SEC};
 static const struct rate_sample no_sample;
 
 static struct tcb fresh(void) {
-    struct tcb t = {0};
+    struct tcb t = {.path = &tu_no_path};
     t.snd.mss = TU_MSS;
     t.rtt.rto_ns = SEC;
     cc_init(&st, &t);
@@ -15,7 +15,7 @@ static struct tcb fresh(void) {
 }
 
 Test(tcp_cc, initial_window_is_rfc6928s) {
-    struct tcb t = {0};
+    struct tcb t = {.path = &tu_no_path};
     t.snd.mss = 1460;
     cr_assert_eq(cc_initial_window(&t), 14600);
     t.snd.mss = 536;

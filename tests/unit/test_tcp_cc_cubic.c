@@ -8,7 +8,7 @@ static struct rate_sample rs;
 
 /* In congestion avoidance, always limited by cwnd. */
 static struct tcb fresh(uint32_t segs) {
-    struct tcb t = {0};
+    struct tcb t = {.path = &tu_no_path};
     t.snd.mss = TU_MSS;
     t.rtt.rto_ns = SEC;
     t.rtt.min_ns = 100 * MS;
