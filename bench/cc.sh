@@ -9,6 +9,7 @@
 # DIR/*.svg (build/cc). The second runs each mixture with our stack at both ends and with the kernel
 # at both ends, through bench/relay's bottleneck, and prints Mbit/s of each flow and the mean
 # round-trip time of the first, medians of the repeats. The kernel's bbr is version 1, ours is 3.
+# A near and a far flow need a minute to settle: --seconds 60 tells what they come to.
 set -u
 
 BENCH=bench/cc.sh
@@ -29,7 +30,7 @@ while [ $# -gt 0 ]; do
     --repeats) REPEATS=${2:?} && shift ;;
     --out) OUT=${2:?} && shift ;;
     --virtual) VIRTUAL=1 ;;
-    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0" && exit 0 ;;
     *) die "no such option: $1 (--seconds N, --repeats N, --out DIR, --virtual)" ;;
     esac
     shift

@@ -5,6 +5,8 @@
  * ACKs go out one by one, because the peer counts them. */
 #include "stack/tcp/tcb.h"
 
+#define TICK_NS MS_NS
+
 void ackpolicy_init(struct tcb *t) {
     uint32_t n = tcb_rcv_wnd(t) / (2 * u32_max(t->rcv.mss, 1));
     t->ack.quick = (uint8_t)u32_min(u32_max(n, 2), TCP_QUICKACKS);
@@ -37,8 +39,16 @@ static void on_interval(struct stack *st, struct tcb *t) {
     t->ack.ato_ns = ato < t->rtt.rto_ns ? ato : t->rtt.rto_ns;
 }
 
+/* A peer that is as impatient as we are must not take a delayed ACK for a loss (tcp_delack_max). */
+static uint64_t longest_ns(const struct stack *st, const struct tcb *t) {
+    uint64_t cap = t->opts.delack_max_us != 0 ? t->opts.delack_max_us * 1000ull : TCP_DELACK_MAX_NS;
+    uint64_t rto_min = rtt_min_rto(st, t);
+    uint64_t before = rto_min > 2 * TICK_NS ? rto_min - TICK_NS : TICK_NS;
+    return cap < before ? cap : before;
+}
+
 /* tcp_send_delayed_ack: 40 ms at least; a round trip at most, 200 ms where ACKs ride on answers. */
-static uint64_t delay_ns(const struct tcb *t) {
+static uint64_t delay_ns(const struct stack *st, const struct tcb *t) {
     uint64_t ato = t->ack.ato_ns;
     uint64_t most = t->ack.pingpong ? TCP_DELACK_MAX_NS : TCP_DELACK_MOST_NS;
     uint64_t rtt = t->rtt.srtt_ns > TCP_DELACK_NS ? t->rtt.srtt_ns : TCP_DELACK_NS;
@@ -46,7 +56,7 @@ static uint64_t delay_ns(const struct tcb *t) {
         most = rtt;
     if (ato > TCP_DELACK_NS && ato > most)
         ato = most;
-    uint64_t cap = t->opts.delack_max_us != 0 ? t->opts.delack_max_us * 1000ull : TCP_DELACK_MAX_NS;
+    uint64_t cap = longest_ns(st, t);
     return ato < cap ? ato : cap;
 }
 
@@ -80,7 +90,7 @@ void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, boo
     if (filled_gap || t->rcv.n_gaps > 0 || unacked > t->rcv.mss || in_quick_mode(t))
         ackpolicy_now(st, t);
     else
-        tcp_on_ack_delayed(st, t, delay_ns(t));
+        tcp_on_ack_delayed(st, t, delay_ns(st, t));
 }
 
 /* The reader has made room: tell a sender who may wait for it. As Linux, only when that at least

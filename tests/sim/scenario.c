@@ -125,6 +125,45 @@ static void pick_hosts(struct scenario *s) {
     tcp->retries2 = tcp->orphan_retries = tcp->synack_retries = 100;
 }
 
+static void pick_metrics(struct scenario *s, struct route_metrics *m) {
+    if (one_in(s, 3))
+        m->mtu = (uint16_t)pick(s, 300, s->cfg.caps.mtu);
+    m->mtu_lock = one_in(s, 2);
+    if (one_in(s, 3))
+        m->advmss = (uint16_t)pick(s, 1, 9000);
+    /* A smaller one would take hours of virtual time. And where a reader rests for days, what a
+     * closed socket still has to send must fit, or its probes end (orphan_retries). */
+    if (!s->idles && one_in(s, 3))
+        m->window = pick(s, 2000, 100000);
+    if (one_in(s, 3))
+        m->initcwnd = pick(s, 1, 100);
+    if (one_in(s, 3))
+        m->initrwnd = pick(s, 1, 40);
+    if (one_in(s, 3))
+        m->rto_min_ms = pick(s, 1, 500);
+    m->quickack = one_in(s, 3);
+    m->ecn = one_in(s, 3);
+}
+
+/* The route between the hosts may say something of the way. By numbers of its own, so that a seed
+ * from before means what it did. */
+static void pick_route(struct scenario *s) {
+    struct rand rest = s->rand;
+    struct net_config *net = &s->cfg.stack.net;
+    uint8_t key[16] = "route";
+    memcpy(key + 8, &s->seed, sizeof(s->seed));
+    rand_init(&s->rand, key);
+    if (one_in(s, 3)) {
+        net->route[0] =
+            (struct route){.dst = {.net = addr_v4(0x0a000000), .plen = ADDR_V4_PLEN + 24},
+                           .gateway = addr_v4(0),
+                           .src = addr_v4(0)};
+        net->nroutes = 1;
+        pick_metrics(s, &net->route[0].metrics);
+    }
+    s->rand = rest;
+}
+
 static void pick_app(struct scenario *s, struct app_config *c) {
     *c = (struct app_config){
         .max_write = 1 + pick_size(s, 60000),
@@ -185,6 +224,16 @@ static void pick_connection(struct scenario *s, int i) {
     s->napps += 2;
 }
 
+static void print_route(const struct net_config *net) {
+    const struct route_metrics *m = &net->route[0].metrics;
+    if (net->nroutes > 0)
+        printf(
+            "  route: mtu %s%u advmss %u window %u initcwnd %u initrwnd %u rto_min %u quickack %d "
+            "ecn %d\n",
+            m->mtu_lock ? "lock " : "", m->mtu, m->advmss, m->window, m->initcwnd, m->initrwnd,
+            m->rto_min_ms, m->quickack, m->ecn);
+}
+
 static void print_meaning(const struct scenario *s) {
     char line[300];
     printf("seed %" PRIu64 ":%s mtu %u gso %u csum %d ts %d sack %d ws %d cc %s ecn %u "
@@ -193,6 +242,7 @@ static void print_meaning(const struct scenario *s) {
            s->cfg.caps.tx_csum, s->cfg.stack.tcp.timestamps, s->cfg.stack.tcp.sack,
            s->cfg.stack.tcp.window_scaling, tcp_cc_name(s->cfg.stack.tcp.cc), s->cfg.stack.tcp.ecn,
            s->repair_ppm);
+    print_route(&s->cfg.stack.net);
     for (int i = 0; i < 2; i++) {
         const struct impair *im = &s->cfg.impair[i];
         printf("  wire %d: loss %u burst %u dup %u reorder %u/%.1fms corrupt %u delay %.1fms "
@@ -415,6 +465,7 @@ bool scenario_run(uint64_t seed, const char *pcap, bool verbose, struct scenario
     rand_init(&s.rand, key);
     s.idles = one_in(&s, 10);
     pick_hosts(&s);
+    pick_route(&s);
     s.cfg.pcap = pcap;
     if (!world_init(&s.w, &s.cfg))
         return report(&s, "set-up");

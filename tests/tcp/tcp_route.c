@@ -219,6 +219,15 @@ Test(route, rto_min_goes_before_the_sysctl_and_the_option) {
     cr_assert_lt(info().tcpi_rto, 80000, "%u", info().tcpi_rto);
 }
 
+Test(route, rto_min_makes_a_delayed_ack_wait_less_than_that) { /* as Linux's tcp_delack_max */
+    route("rto_min 20ms");
+    t_established("mss 1000", 65535);
+    t_set(IPPROTO_TCP, TCP_QUICKACK, 0);
+    in("P. 1:101(100) ack 1 win 65535");
+    out_after(19, ". 1:1(0) ack 101");
+    t_recv(100);
+}
+
 Test(route, quickack_leaves_no_ack_for_later) {
     route("quickack 1");
     t_established("mss 1000", 65535);
