@@ -125,7 +125,7 @@ install_missing() {
     rm -f "$log"
 }
 
-BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libpcap-dev libbsd-dev)
+BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libpcap-dev libbsd-dev libmd-dev)
 
 build() {
     install_missing "${BUILD_PACKAGES[@]}"

@@ -5,11 +5,13 @@
 #
 # Compiles the core by itself, so that it does not matter how the tree was last built (sanitizers
 # bring symbols of their own). Prints one line for each violation, and exits 1 if there is one.
+#
+# MD5*: libmd's, linked in from its archive; they work on what they are given and nothing else.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
 allowed=" memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strnlen strrchr
- snprintf vsnprintf __assert_fail __stack_chk_fail _GLOBAL_OFFSET_TABLE_ "
+ snprintf vsnprintf __assert_fail __stack_chk_fail _GLOBAL_OFFSET_TABLE_ MD5Final MD5Init MD5Update "
 allowed=${allowed//$'\n'/ }
 layers="base wire net tcp sock"
 dir=$(mktemp -d) || exit 2

@@ -18,7 +18,7 @@ declare -A may=(
 )
 core_headers=" assert.h bsd/sys/tree.h errno.h limits.h linux/errqueue.h linux/inet_diag.h linux/net_tstamp.h
  linux/sockios.h linux/tcp.h
- netinet/in.h netinet/tcp.h
+ md5.h netinet/in.h netinet/tcp.h
  poll.h sanitizer/asan_interface.h signal.h
  stdarg.h stdbool.h stddef.h stdint.h stdio.h string.h sys/epoll.h sys/ioctl.h sys/queue.h
  sys/socket.h sys/time.h sys/types.h sys/uio.h time.h "

@@ -30,7 +30,7 @@ LONG=
 SELF_CHECK=
 LIST=
 
-PACKAGES=(gcc libc6-dev make cmake pkg-config libpcap-dev libbsd-dev libcriterion-dev iproute2 ethtool
+PACKAGES=(gcc libc6-dev make cmake pkg-config libpcap-dev libbsd-dev libmd-dev libcriterion-dev iproute2 ethtool
     netcat-openbsd netcat-traditional ncat socat curl python3 tshark bind9-dnsutils iputils-ping
     openssl util-linux)
 CHECK_PACKAGES=(clang-format clang-tidy shellcheck clang binutils)

@@ -113,7 +113,10 @@
     X(TcpExtTCPFastOpenPassiveAltKey, "Fast Open cookies of the key before the present one")       \
     X(TcpExtTCPMTUPSuccess, "probes of a larger MTU that arrived (RFC 4821)")                      \
     X(TcpExtTCPMTUPFail, "… that did not")                                                         \
-    X(TcpExtTCPMD5Unexpected, "segments dropped because they were signed (RFC 2385)")              \
+    X(TcpExtTCPMD5NotFound, "segments dropped because they were not signed (RFC 2385)")            \
+    X(TcpExtTCPMD5Unexpected, "segments dropped because they were signed, and no key was set")     \
+    X(TcpExtTCPMD5Failure, "segments dropped because their signature was false")                   \
+    X(mem_keys_out, "times no room for another key was left")                                      \
     X(mem_sents_out, "times no record for a segment sent was free")                                \
     X(TcpExtTCPMinTTLDrop, "segments dropped because of IP_MINTTL")                                \
     X(errq_drops, "messages for an error queue dropped for lack of room")                          \

@@ -165,6 +165,7 @@ int sock_replace_tcb(struct stack *st, struct sock *so) {
     so->tcb = fresh;
     tcp_set_user(old, NULL);
     tcp_abort(st, old, 0);
+    tcp_md5_move(st, fresh, old); /* not before its RST is signed */
     tcp_close(st, old);
     tcp_opts_changed(st, fresh);
     so->conn = CONN_NONE;

@@ -108,6 +108,33 @@ static int fastopen_key_get(struct stack *st, const struct sock *so, void *val, 
                    (size_t)n * FASTOPEN_KEY_LEN);
 }
 
+/* tcp_v4_parse_md5_keys. An interface would have to be a VRF's, of which there are none here. */
+static int md5_set(struct stack *st, struct sock *so, int name, const void *val, socklen_t len) {
+    struct tcp_md5sig sig;
+    struct sockaddr_in sin;
+    if (val == NULL || len < sizeof(sig))
+        return -EINVAL;
+    memcpy(&sig, val, sizeof(sig));
+    memcpy(&sin, &sig.tcpm_addr, sizeof(sin));
+    if (sin.sin_family != AF_INET)
+        return -EINVAL;
+    bool ifindex = sig.tcpm_flags & TCP_MD5SIG_FLAG_IFINDEX;
+    struct prefix peers = {addr_v4(ntohl(sin.sin_addr.s_addr)), 128};
+    if (name == TCP_MD5SIG_EXT && (sig.tcpm_flags & TCP_MD5SIG_FLAG_PREFIX)) {
+        if (sig.tcpm_prefixlen > 32)
+            return -EINVAL;
+        peers.plen = (uint8_t)(ADDR_V4_PLEN + sig.tcpm_prefixlen);
+    }
+    if (name == TCP_MD5SIG_EXT && ifindex && sig.tcpm_ifindex != 0)
+        return -EINVAL;
+    if (sig.tcpm_keylen > TCP_MD5SIG_MAXKEYLEN)
+        return -EINVAL;
+    int err = tcp_md5_set(st, so->tcb, &peers, ifindex, sig.tcpm_key, sig.tcpm_keylen);
+    if (err == 0)
+        sock_opts_apply(st, so); /* the MSS is another */
+    return err;
+}
+
 int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, socklen_t len) {
     struct tcp_sockopts *o = sock_common_opts(so);
     int v;
@@ -115,6 +142,8 @@ int opt_tcp_set(struct stack *st, struct sock *so, int name, const void *val, so
         return congestion_set(st, so, val, len);
     if (name == TCP_ULP)
         return val == NULL || len < 1 ? -EINVAL : -ENOENT; /* no upper layer is built in */
+    if (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT)
+        return md5_set(st, so, name, val, len);
     if (name == TCP_FASTOPEN_KEY)
         return fastopen_key_set(so, val, len);
     int err = opt_get_int(val, len, &v);

@@ -57,9 +57,9 @@ static void on_fin_acked(struct stack *st, struct tcb *t) {
 }
 
 /* SYN-RCVD: does the ACK complete the handshake? False: drop the segment. */
-static bool complete_handshake(struct stack *st, struct tcb *t, const struct seg *s) {
+static bool complete_handshake(struct stack *st, struct tcb *t, struct seg *s) {
     if (seq_le(s->h.ack, t->snd.iss) || seq_gt(s->h.ack, t->snd.nxt)) {
-        reset_reply(st, s);
+        reset_reply(st, t, s);
         return false;
     }
     if (t->holder == TCB_SYNQ && !listen_may_establish(st, t, s))

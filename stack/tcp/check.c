@@ -75,9 +75,19 @@ static const char *check_listener(const struct tcb *l) {
     return n == l->n_accept ? NULL : "accept queue wrong";
 }
 
+static const char *check_keys(const struct tcb *t) {
+    const struct md5_key *k;
+    uint32_t n = 0;
+    TAILQ_FOREACH (k, &t->md5.list, link)
+        n += k->owner == t && k->len > 0;
+    return n == t->md5.n && n <= TCP_MD5_KEYS_MAX ? NULL : "keys wrong";
+}
+
 const char *tcp_check(struct stack *st, const struct tcb *t) {
     (void)st;
-    const char *wrong;
+    const char *wrong = check_keys(t);
+    if (wrong != NULL)
+        return wrong;
     if (t->state == TCPS_CLOSED && t->holder == TCB_ORPHAN)
         return "closed orphan not freed";
     if (t->on_timewait != (t->state == TCPS_TIME_WAIT && t->holder == TCB_ORPHAN))

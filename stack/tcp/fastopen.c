@@ -92,7 +92,7 @@ bool fastopen_may(struct stack *st, struct tcb *l, struct tcb *t, const struct s
         return false;
     if ((on & FASTOPEN_SERVER_NO_COOKIE) || l->opts.fastopen_no_cookie)
         return true;
-    if (!o->present)
+    if (!o->present || md5_key(t) != NULL) /* a signature leaves no room for a cookie */
         return false;
     struct keys keys = keys_of(st, l);
     int which = match(&keys, t, o);

@@ -36,6 +36,8 @@ static bool choose_option(struct stack *st, struct tcb *t, struct tcp_fo_opt *o)
         return false;
     if ((st->tcp->cfg.fastopen & FASTOPEN_CLIENT_NO_COOKIE) || t->opts.fastopen_no_cookie)
         return true;
+    if (md5_key(t) != NULL) /* a signature leaves no room for a cookie */
+        return false;
     if (s != NULL && s->cookie.present) {
         *o = s->cookie;
         return true;

@@ -6,27 +6,37 @@
 
 /* ---- before the state machine ---- */
 
+const uint8_t *seg_bytes(struct stack *st, struct seg *s) {
+    struct frame *f = &s->in->f;
+    if (s->chunk != NULL)
+        return s->chunk->data;
+    if (f->linear == f->len)
+        return f->data;
+    struct chunk *c = chunk_get(&st->chunks, f->len);
+    if (c == NULL || c->cap < f->len) {
+        st->ctr.mem_chunks_out++;
+        if (c != NULL)
+            chunk_unref(&st->chunks, c);
+        return NULL;
+    }
+    struct iovec iov = {c->data, f->len};
+    if (frame_read(f, 0, f->len, &iov, 1) != (int)f->len) {
+        chunk_unref(&st->chunks, c);
+        return NULL;
+    }
+    c->len = f->len;
+    s->chunk = c;
+    return c->data;
+}
+
 /* MUST-3. A frame that nobody has verified and that is not whole in memory is fetched first. */
 static bool verify_checksum(struct stack *st, struct ip_in *in, struct seg *s) {
     struct frame *f = &in->f;
     if (f->csum != FRAME_CSUM_UNKNOWN)
         return true;
-    const uint8_t *data = f->data;
-    if (f->linear < f->len) {
-        struct chunk *c = chunk_get(&st->chunks, f->len);
-        if (c == NULL || c->cap < f->len) {
-            st->ctr.mem_chunks_out++;
-            if (c != NULL)
-                chunk_unref(&st->chunks, c);
-            return false;
-        }
-        struct iovec iov = {c->data, f->len};
-        s->chunk = c;
-        if (frame_read(f, 0, f->len, &iov, 1) != (int)f->len)
-            return false;
-        c->len = f->len;
-        data = c->data;
-    }
+    const uint8_t *data = seg_bytes(st, s);
+    if (data == NULL)
+        return false;
     uint64_t sum = csum_pseudo(&in->src, &in->dst, PROTO_TCP, f->len);
     if (csum_finish(csum_add(sum, data, f->len)).raw == 0)
         return true;
@@ -212,7 +222,7 @@ void input_text(struct stack *st, struct tcb *t, struct seg *s) {
     trim(st, t, s);
     if (is_unwanted(t, s)) {
         st->ctr.TcpExtTCPAbortOnData++;
-        reset_reply(st, s);
+        reset_reply(st, t, s);
         tcb_finish(st, t, ECONNRESET);
         return;
     }
@@ -266,14 +276,13 @@ void tcp_input(struct stack *st, struct ip_in *in) {
     if (parse(st, in, &s)) {
         struct tcb *t = tcb_find(st, in, &s.h);
         if (t == NULL) {
-            reset_reply(st, &s); /* §3.10.7.1: CLOSED */
+            reset_reply(st, NULL, &s); /* §3.10.7.1: CLOSED */
         } else {
             stack_dirty(st, t);
             if (in->ttl < t->opts.minttl)
                 st->ctr.TcpExtTCPMinTTLDrop++; /* RFC 5082 */
-            else if (s.h.opt.has_md5) /* as Linux where there is no key; there is never one here */
-                st->ctr.TcpExtTCPMD5Unexpected++;
-            else
+            else if (t->state == TCPS_TIME_WAIT ||
+                     md5_admits(st, t, &s)) /* timewait.c asks itself */
                 dispatch(st, t, &s);
             tcb_leave(st, t);
         }

@@ -67,6 +67,11 @@ struct tcb *listen_make_child(struct stack *st, struct tcb *l, const struct seg 
     t->holder = TCB_SYNQ;
     t->local = (struct endpoint){s->in->dst, s->h.dport};
     t->remote = (struct endpoint){s->in->src, s->h.sport};
+    if (!md5_inherit(st, t, l)) {
+        t->holder = TCB_ORPHAN;
+        tcb_leave(st, t);
+        return NULL;
+    }
     t->bound = true;
     tcb_start(st, t);
     t->rcv.irs = s->seq;
@@ -89,7 +94,7 @@ static void open_child(struct stack *st, struct tcb *l, struct tcb *t) {
 static void on_ack(struct stack *st, struct tcb *l, struct seg *s) {
     struct tcb *t = s->syn ? NULL : syncookie_accept(st, l, s);
     if (t == NULL) {
-        reset_reply(st, s);
+        reset_reply(st, l, s);
         return;
     }
     if (accept_queue_is_full(st, l)) { /* as Linux: what the peer sends next may find room */
@@ -143,6 +148,7 @@ void input_listen(struct stack *st, struct tcb *l, struct seg *s, const seq_t *m
         t->snd.iss = t->snd.una = *min_iss;
         t->snd.nxt = t->snd.buf_seq = seq_add(*min_iss, 1);
     }
+    opts_make_room(st, t);
     bool fast = fastopen_may(st, l, t, s);
     open_child(st, l, t);
     if (fast) {

@@ -9,18 +9,13 @@
  * (§7.5). When the two have met, the search rests for tcp_probe_interval. */
 #include "stack/tcp/tcb.h"
 
-#define TS_OPT_LEN     12u
 #define PROBE_CWND     11u /* segments: a loss among fewer could not be told from a timeout */
 #define PROBE_INFLIGHT 2u
-
-static uint32_t opt_len(const struct tcb *t) {
-    return t->use_ts ? TS_OPT_LEN : 0;
-}
 
 void mtu_start(struct stack *st, struct tcb *t) {
     const struct tcp_config *cfg = &st->tcp->cfg;
     t->mtu = (struct mtu_search){.enabled = cfg->mtu_probing == MTU_PROBING_ALWAYS,
-                                 .low = cfg->base_mss + opt_len(t),
+                                 .low = cfg->base_mss + opts_len(t),
                                  .since_ns = st->now_ns};
 }
 
@@ -30,7 +25,7 @@ static uint32_t highest(struct stack *st, const struct tcb *t) {
 }
 
 void mtu_established(struct stack *st, struct tcb *t) {
-    t->mtu.low = st->tcp->cfg.base_mss + opt_len(t);
+    t->mtu.low = st->tcp->cfg.base_mss + opts_len(t);
     t->mtu.high = highest(st, t);
     opts_update_mss(st, t);
 }
@@ -45,9 +40,9 @@ void mtu_on_blackhole(struct stack *st, struct tcb *t) {
     if (cfg->mtu_probing == MTU_PROBING_NEVER)
         return;
     if (m->enabled) {
-        uint32_t mss = u32_min((m->low - opt_len(t)) / 2, cfg->base_mss);
+        uint32_t mss = u32_min((m->low - opts_len(t)) / 2, cfg->base_mss);
         mss = u32_max(u32_max(mss, cfg->mtu_probe_floor), cfg->min_snd_mss);
-        m->low = u32_min(mss + opt_len(t), m->low);
+        m->low = u32_min(mss + opts_len(t), m->low);
     } else {
         m->enabled = true;
         m->since_ns = st->now_ns;
@@ -62,7 +57,7 @@ static void search_anew(struct stack *st, struct tcb *t) {
     if (st->now_ns - m->since_ns < st->tcp->cfg.mtu_probe_interval_ns)
         return;
     m->high = highest(st, t);
-    m->low = t->snd.mss + opt_len(t);
+    m->low = t->snd.mss + opts_len(t);
     m->since_ns = st->now_ns;
 }
 
@@ -78,7 +73,8 @@ uint32_t mtu_probe_due(struct stack *st, struct tcb *t) {
         return 0;
     }
     /* Behind it must be enough to tell its loss by duplicates. */
-    uint32_t len = (m->high + m->low) / 2 - opt_len(t), need = len + (t->rack.reordering + 1) * mss;
+    uint32_t len = (m->high + m->low) / 2 - opts_len(t),
+             need = len + (t->rack.reordering + 1) * mss;
     int32_t wnd = seq_diff(seq_add(t->snd.una, t->snd.wnd), t->snd.nxt);
     bool fits = wnd > 0 && (uint32_t)wnd >= need &&
                 scoreboard_pipe(t) + PROBE_INFLIGHT * mss <= t->cc.cwnd_bytes;
@@ -86,7 +82,7 @@ uint32_t mtu_probe_due(struct stack *st, struct tcb *t) {
 }
 
 void mtu_on_probe_sent(struct tcb *t, seq_t lo, uint32_t len) {
-    t->mtu.probe = len + opt_len(t);
+    t->mtu.probe = len + opts_len(t);
     t->mtu.lo = lo;
     t->mtu.hi = seq_add(lo, len);
     t->cc.cwnd_bytes -= t->snd.mss; /* it takes a place, and more than its share (tcp_mtu_probe) */

@@ -48,20 +48,30 @@ void opts_for_syn(struct stack *st, const struct tcb *t, struct tcp_opts *o) {
     o->sack_permitted = t->use_sack;
 }
 
-/* Eff.snd.MSS (MUST-16); the timestamp goes with every segment, SACK blocks are taken off where
- * they appear (RFC 6691 §2). */
+uint32_t opts_len(const struct tcb *t) {
+    return (t->use_ts ? TS_OPT_LEN : 0) + (md5_key(t) != NULL ? TCP_MD5_OPT_LEN : 0);
+}
+
+void opts_make_room(struct stack *st, struct tcb *t) {
+    if (!t->use_ts || !t->use_sack || md5_key(t) == NULL)
+        return;
+    t->use_ts = false;
+    opts_update_mss(st, t);
+}
+
+/* Eff.snd.MSS (MUST-16); timestamp and signature go with every segment, SACK blocks are taken off
+ * where they appear (RFC 6691 §2). */
 void opts_update_mss(struct stack *st, struct tcb *t) {
     uint32_t mss = net_path_mtu(st, &t->remote.addr) - IP_TCP_HDRS;
     mss = u32_min(mss, t->snd.peer_mss);
     if (t->opts.maxseg != 0)
         mss = u32_min(mss, t->opts.maxseg);
     mss = u32_max(mtu_bounded(t, mss), st->tcp->cfg.min_snd_mss);
-    t->snd.mss = mss - (t->use_ts ? TS_OPT_LEN : 0);
+    t->snd.mss = mss - opts_len(t);
 }
 
 bool opts_mss_fits(struct stack *st, const struct tcb *t) {
-    uint32_t hdrs = IP_TCP_HDRS + (t->use_ts ? TS_OPT_LEN : 0);
-    return t->snd.mss + hdrs <= net_path_mtu(st, &t->remote.addr);
+    return t->snd.mss + IP_TCP_HDRS + opts_len(t) <= net_path_mtu(st, &t->remote.addr);
 }
 
 /* The peer's SYN or SYN-ACK. */

@@ -12,7 +12,8 @@ uint32_t output_mss(const struct tcb *t) {
     uint32_t blocks = t->use_sack ? t->rcv.n_sack : 0;
     if (blocks == 0)
         return t->snd.mss;
-    uint32_t opt = 4 + 8 * u32_min(blocks, t->use_ts ? 3 : 4);
+    blocks = u32_min(blocks, tcp_sack_room(t->use_ts, md5_key(t) != NULL));
+    uint32_t opt = blocks > 0 ? 4 + 8 * blocks : 0;
     return t->snd.mss > opt + 8 ? t->snd.mss - opt : 8; /* RFC 6691 §2 */
 }
 
@@ -24,6 +25,8 @@ static uint32_t super_max(struct stack *st, const struct tcb *t, uint32_t mss) {
         return mss;
     uint32_t max = net_gso_max(st, &t->remote.addr), hdrs = IP_HDR_MAX + TCP_HDR_MAX;
     if (t->urgent.sending) /* the pointer counts from each segment's own number */
+        return mss;
+    if (md5_key(t) != NULL) /* and each has a signature of its own */
         return mss;
     if (max <= net_path_mtu(st, &t->remote.addr) || max <= hdrs + mss)
         return mss;

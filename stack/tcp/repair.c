@@ -51,6 +51,7 @@ void tcp_repair_mark(struct stack *st) {
     pool_rebuild(&st->tcp->gaps);
     pool_rebuild(&st->tcp->sents);
     pool_rebuild(&st->tcp->marks);
+    pool_rebuild(&st->tcp->md5_keys);
     POOL_FOREACH (&st->tcp->tcbs, i, t) {
         if (t->state < TCPS_ESTABLISHED || t->state > TCPS_CLOSING) /* died within tcb_alloc */
             pool_put(&st->tcp->tcbs, t);
@@ -77,6 +78,7 @@ static void clear_derived(struct tcb *t) {
     t->rcv.n_gaps = t->rcv.gap_bytes = t->rcv.gap_true_size = 0;
     t->rcv.n_sack = 0;
     marks_init(&t->marks);
+    md5_init(t);
 }
 
 static void readd_timers(struct stack *st, struct tcb *t) {
@@ -165,6 +167,7 @@ void tcp_repair_relink(struct stack *st) {
     struct gap_run *r;
     struct sent *sent;
     struct send_mark *m;
+    struct md5_key *key;
     TAILQ_INIT(&st->tcp->flush);
     TAILQ_INIT(&st->tcp->events);
     TAILQ_INIT(&st->tcp->timewait);
@@ -177,6 +180,8 @@ void tcp_repair_relink(struct stack *st) {
         sent_relink(sent);
     POOL_FOREACH (&st->tcp->marks, i, m)
         relink_mark(st, m);
+    POOL_FOREACH (&st->tcp->md5_keys, i, key)
+        md5_relink(st, key);
     POOL_FOREACH (&st->tcp->tcbs, i, t)
         relink(st, t);
     POOL_FOREACH (&st->tcp->tcbs, i, t) {

@@ -2,22 +2,27 @@
 #include "stack/tcp/tcb.h"
 
 /* MUST-2: the checksum is always sent; the link, or its device, finishes it. */
-void segment_push_header(struct pkt *p, const struct tcp_hdr *h, const struct addr *src,
-                         const struct addr *dst) {
+void segment_push_header(struct pkt *p, struct tcp_hdr *h, const struct addr *src,
+                         const struct addr *dst, const struct md5_key *key) {
+    h->opt.has_md5 = key != NULL;
     uint8_t *b = pkt_push(p, tcp_build_len(h));
     tcp_build(b, h);
+    if (key != NULL)
+        md5_sign(p, key, src, dst);
     be16_t folded = csum_fold(csum_pseudo(src, dst, PROTO_TCP, (uint32_t)pkt_len(p)));
     memcpy(b + TCP_CSUM_OFFSET, &folded, sizeof(folded));
     pkt_set_csum(p, TCP_CSUM_OFFSET);
 }
 
 /* Hands a finished header and packet to IP. Takes p over. */
-static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, const struct tcp_hdr *h,
+static int pass_down(struct stack *st, struct tcb *t, struct pkt *p, struct tcp_hdr *h,
                      uint8_t ecn) {
-    segment_push_header(p, h, &t->local.addr, &t->remote.addr);
+    const struct md5_key *key = md5_key(t);
+    segment_push_header(p, h, &t->local.addr, &t->remote.addr, key);
     uint32_t segs = 1, mss = output_mss(t);
     bool whole = (h->flags & TH_SYN) || t->mtu.sending; /* one segment, whatever the MSS */
     if (p->payload_len > mss && !whole) {
+        assert(key == NULL); /* a signature is one segment's */
         pkt_set_gso(p, addr_is_v4(&t->remote.addr) ? GSO_TCP4 : GSO_TCP6, (uint16_t)mss);
         segs = (p->payload_len + mss - 1) / mss;
     }
@@ -67,6 +72,9 @@ int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, u
     if (p == NULL)
         return -ENOBUFS;
     uint32_t n = 0, record = marks_record(t, seq, len);
+    if (md5_key(t) != NULL &&
+        !t->mtu.sending) /* what went as a super-segment before there was a key */
+        record = u32_min(record, output_mss(t));
     if (len > 0)
         n = (uint32_t)pkt_add_stream(p, &t->snd.buf, (size_t)seq_diff(seq, t->snd.buf_seq), record);
     if (n < len)

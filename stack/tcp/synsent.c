@@ -26,7 +26,7 @@ static void on_bare_syn(struct stack *st, struct tcb *t) {
 void input_syn_sent(struct stack *st, struct tcb *t, struct seg *s) {
     /* First: ACK. */
     if (seg_has(s, TH_ACK) && (seq_le(s->h.ack, t->snd.iss) || seq_gt(s->h.ack, t->snd.nxt))) {
-        reset_reply(st, s);
+        reset_reply(st, t, s);
         return;
     }
     /* Second: RST, believed only with a good ACK (RFC 5961 §3.2). */

@@ -68,6 +68,7 @@ void tcp_config_default(struct tcp_config *cfg) {
 #define SENTS_LEAST       8192u
 #define MARKS_CONNS       2u /* one for every two connections: few programs ask for any */
 #define MARKS_LEAST       2048u
+#define MD5_KEYS_LEAST    1024u /* or one a connection */
 
 /* The knobs that are IP's. */
 static void apply_net(struct stack *st) {
@@ -97,7 +98,9 @@ int tcp_init(struct stack *st, const struct tcp_config *cfg) {
         !pool_init(&tcp->gaps, &st->arena, sizeof(struct gap_run), runs) ||
         !pool_init(&tcp->sents, &st->arena, sizeof(struct sent),
                    u32_max(SENTS_LEAST, SENTS_PER_CONN * cfg->max_conns)) ||
-        !pool_init(&tcp->marks, &st->arena, sizeof(struct send_mark), marks))
+        !pool_init(&tcp->marks, &st->arena, sizeof(struct send_mark), marks) ||
+        !pool_init(&tcp->md5_keys, &st->arena, sizeof(struct md5_key),
+                   u32_max(MD5_KEYS_LEAST, cfg->max_conns)))
         return -ENOMEM;
     return 0;
 }
@@ -141,6 +144,7 @@ struct tcb *tcb_alloc(struct stack *st) {
     sent_init(t);
     fastopen_init(t);
     marks_init(&t->marks);
+    md5_init(t);
     errq_init(&t->errq);
     timers_init_tcb(t);
     return t;
@@ -294,6 +298,7 @@ static void tcb_free(struct stack *st, struct tcb *t) {
     assert(TAILQ_EMPTY(&t->syn_queue) && TAILQ_EMPTY(&t->accept_queue));
     tcb_free_buffers(st, t);
     errq_clear(st, &t->errq);
+    md5_clear(st, t);
     flow_remove(st, &t->flow);
     if (t->want_flush)
         TAILQ_REMOVE(&st->tcp->flush, t, flush_link);

@@ -24,7 +24,7 @@
  *   fastopen.c data in the SYN: server; fastopen_client.c, fastopen_cache.c
  *   urgent.c   urgent data, both ways                        marks.c    records, times, copies
  *   sndbuf.c   how much may be written ahead                 mtu.c      path MTU by probes
- *   rcvrtt.c   the round trip as a receiver sees it
+ *   rcvrtt.c   the round trip as a receiver sees it           md5.c      signatures
  *   info.c, account.c, icmp.c, repair.c, check.c */
 #ifndef STACK_TCP_TCB_H
 #define STACK_TCP_TCB_H
@@ -46,6 +46,7 @@
 #include "stack/tcp/fastopen.h"
 #include "stack/tcp/loss.h"
 #include "stack/tcp/marks.h"
+#include "stack/tcp/md5.h"
 #include "stack/tcp/mtu.h"
 #include "stack/tcp/pace.h"
 #include "stack/tcp/prr.h"
@@ -193,6 +194,7 @@ struct tcb {
     struct sndbuf sndbuf;     /* sndbuf.c */
     struct errq errq;
     struct tcp_account account; /* account.c */
+    struct md5_keys md5;        /* md5.c */
 
     /* ---- options in use ---- */
     bool use_ts, use_wscale, use_sack;
@@ -269,7 +271,7 @@ struct tcb {
 
 struct tcp {
     struct tcp_config cfg;
-    struct pool tcbs, gaps, sents, marks;
+    struct pool tcbs, gaps, sents, marks, md5_keys;
     struct siphash_key isn_key, ts_key, cookie_key;
     struct fastopen_cache fastopen_cache;
     struct fastopen_blackhole blackhole;
@@ -367,6 +369,9 @@ void input_text(struct stack *st, struct tcb *t, struct seg *s);
 void input_listen(struct stack *st, struct tcb *listener, struct seg *s, const seq_t *min_iss);
 void input_syn_sent(struct stack *st, struct tcb *t, struct seg *s);
 void input_timewait(struct stack *st, struct tcb *t, struct seg *s);
+/* The segment as it came, header and payload in one piece of memory, which is the frame's or
+ * s->chunk's. NULL: memory is out (counted), or the frame was lost. */
+const uint8_t *seg_bytes(struct stack *st, struct seg *s);
 
 /* ---- listen.c ---- */
 /* The handshake's ACK came for a child in SYN-RCVD: false when the accept queue is full, or the
@@ -387,6 +392,11 @@ uint32_t ts_now(struct stack *st, const struct tcb *t);
 void opts_on_syn(struct stack *st, struct tcb *t, const struct tcp_opts *o);
 void opts_for_syn(struct stack *st, const struct tcb *t, struct tcp_opts *o);
 void opts_update_mss(struct stack *st, struct tcb *t);
+/* Bytes of options that every segment bears: timestamp and signature. */
+uint32_t opts_len(const struct tcb *t);
+/* With a signature there is room for timestamps or SACK blocks: as Linux, the latter (passive opens
+ * but by cookie, whose timestamp holds the options). */
+void opts_make_room(struct stack *st, struct tcb *t);
 /* False: the path takes less than it did when snd.mss was settled. */
 bool opts_mss_fits(struct stack *st, const struct tcb *t);
 uint16_t opts_advertised_mss(struct stack *st, const struct tcb *t);
@@ -481,9 +491,9 @@ bool output_probe_last(struct stack *st, struct tcb *t);
 uint32_t output_mss(const struct tcb *t);
 
 /* ---- segment.c ---- */
-/* Puts a TCP header before the payload, its checksum left to the link. */
-void segment_push_header(struct pkt *p, const struct tcp_hdr *h, const struct addr *src,
-                         const struct addr *dst);
+/* Puts a TCP header before the payload, signed if there is a key, its checksum left to the link. */
+void segment_push_header(struct pkt *p, struct tcp_hdr *h, const struct addr *src,
+                         const struct addr *dst, const struct md5_key *key);
 /* Sends [seq, seq+len) of the stream with `flags` (TH_ACK is added by itself). Returns the payload
  * bytes that went, or -ENOBUFS when memory is out: nothing was sent, and a timer will try again. */
 int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, uint16_t flags);
@@ -497,8 +507,9 @@ void segment_send_probe(struct stack *st, struct tcb *t, seq_t seq);
 seq_t segment_ack_seq(const struct tcb *t);
 
 /* ---- reset.c ---- */
-/* The answer to a segment that belongs to no connection (RFC 9293 §3.10.7.1). */
-void reset_reply(struct stack *st, const struct seg *s);
+/* The answer to a segment that belongs to no connection (RFC 9293 §3.10.7.1), or that t refuses;
+ * NULL: nobody is there. */
+void reset_reply(struct stack *st, const struct tcb *t, struct seg *s);
 /* RST of a connection of ours. */
 void reset_send(struct stack *st, struct tcb *t);
 

@@ -140,6 +140,15 @@ const char *tcp_cc_name(uint8_t id);
 
 struct tcb *tcp_open(struct stack *st); /* CLOSED; NULL: none left (counted) */
 struct tcp_sockopts *tcp_opts(struct tcb *t);
+/* TCP_MD5SIG (RFC 2385): a key of `len` bytes for the segments to and from `peers`, instead of the
+ * one that there is for just these; in any state, from the next segment on. len 0 deletes it.
+ * ifindex: TCP_MD5SIG_FLAG_IFINDEX. -ENOENT: there is none to delete; -ENOMEM: too many keys
+ * (counted). */
+struct prefix;
+int tcp_md5_set(struct stack *st, struct tcb *t, const struct prefix *peers, bool ifindex,
+                const uint8_t *bytes, size_t len);
+/* All keys of `from` become those of `to`, which has none. */
+void tcp_md5_move(struct stack *st, struct tcb *to, struct tcb *from);
 /* To be called after a change of the options, to act on it (Nagle off, cork off, keepalive on …).
  */
 void tcp_opts_changed(struct stack *st, struct tcb *t);

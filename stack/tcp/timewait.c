@@ -11,6 +11,7 @@ static bool is_new_connection(const struct tcb *t, const struct seg *s) {
     return seq_gt(s->seq, t->rcv.nxt);
 }
 
+/* True: the segment is used up. */
 static bool reopen(struct stack *st, struct tcb *t, struct seg *s) {
     seq_t min_iss =
         seq_add(t->snd.nxt, 65535 + 2); /* above the old one's window (RFC 9293 §3.4.3) */
@@ -19,6 +20,10 @@ static bool reopen(struct stack *st, struct tcb *t, struct seg *s) {
     if (listener == NULL || listener->state != TCPS_LISTEN) {
         tcb_insert_flow(st, t);
         return false;
+    }
+    if (!md5_admits(st, listener, s)) {
+        tcb_insert_flow(st, t);
+        return true;
     }
     st->ctr.TcpExtTWRecycled++;
     tcb_finish(st, t, 0);
@@ -29,7 +34,9 @@ static bool reopen(struct stack *st, struct tcb *t, struct seg *s) {
 void input_timewait(struct stack *st, struct tcb *t, struct seg *s) {
     if (seg_has(s, TH_RST))
         return; /* RFC 1337: else an old RST would end the quiet time (V26) */
-    if (is_new_connection(t, s) && reopen(st, t, s))
+    if (is_new_connection(t, s) && reopen(st, t, s)) /* signed for the listener, not for t */
+        return;
+    if (!md5_admits(st, t, s))
         return;
     bool stale = paws_rejects(st, t, s);
     bool fin_again = s->fin && !stale && seq_eq(seg_end(s), t->rcv.nxt);

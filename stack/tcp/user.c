@@ -10,7 +10,9 @@
 void tcb_start(struct stack *st, struct tcb *t) {
     const struct tcp_config *cfg = &st->tcp->cfg;
     t->path = net_path_metrics(st, &t->remote.addr);
-    t->use_ts = cfg->timestamps;
+    /* As Linux: a signed SYN of ours has no timestamp; for those of a listener see opts_make_room.
+     */
+    t->use_ts = cfg->timestamps && (t->passive || md5_key(t) == NULL);
     t->use_sack = cfg->sack;
     t->use_wscale = cfg->window_scaling;
     t->ts_offset = cfg->timestamps == 1 ? isn_ts_offset(st, t) : 0;

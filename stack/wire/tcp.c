@@ -105,7 +105,11 @@ static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct tcp_opt
         }
         break;
     case OPT_MD5:
-        o->has_md5 = len == LEN_MD5;
+        if (len == LEN_MD5) {
+            o->md5_twice = o->has_md5;
+            o->has_md5 = true;
+            memcpy(o->md5, p + 2, TCP_MD5_LEN);
+        }
         break;
     case OPT_FASTOPEN:
         if (syn)
@@ -160,10 +164,13 @@ int tcp_parse(const uint8_t *p, size_t len, struct tcp_hdr *h) {
     return hdr_len;
 }
 
-/* SACK blocks that have room behind the timestamp. */
+unsigned tcp_sack_room(bool has_ts, bool has_md5) {
+    unsigned room = TCP_OPTS_MAX - (has_ts ? LEN_TS + 2 : 0) - (has_md5 ? TCP_MD5_OPT_LEN : 0);
+    return (room - 4) / LEN_SACK_BLOCK;
+}
+
 static unsigned sack_blocks(const struct tcp_opts *o) {
-    unsigned room = TCP_OPTS_MAX - (o->has_ts ? LEN_TS + 2 : 0);
-    unsigned max = (room - 4) / LEN_SACK_BLOCK;
+    unsigned max = tcp_sack_room(o->has_ts, o->has_md5);
     return o->nsack < max ? o->nsack : max;
 }
 
@@ -173,7 +180,7 @@ static size_t fastopen_len(const struct tcp_fo_opt *fo) {
 
 size_t tcp_build_len(const struct tcp_hdr *h) {
     const struct tcp_opts *o = &h->opt;
-    size_t len = TCP_HDR_LEN;
+    size_t len = TCP_HDR_LEN + (o->has_md5 ? TCP_MD5_OPT_LEN : 0);
     if (h->flags & TH_SYN) {
         len += o->has_mss ? LEN_MSS : 0;
         len += o->has_ts ? LEN_TS + 2 : o->sack_permitted ? LEN_SACK_OK + 2 : 0;
@@ -182,7 +189,7 @@ size_t tcp_build_len(const struct tcp_hdr *h) {
         return len;
     }
     len += o->has_ts ? LEN_TS + 2 : 0;
-    len += o->nsack > 0 ? 4 + sack_blocks(o) * LEN_SACK_BLOCK : 0;
+    len += sack_blocks(o) > 0 ? 4 + sack_blocks(o) * LEN_SACK_BLOCK : 0;
     return len;
 }
 
@@ -190,6 +197,13 @@ static uint8_t *build_ts(uint8_t *p, const struct tcp_opts *o) {
     p = put16(p, OPT_TS << 8 | LEN_TS);
     p = put32(p, o->tsval);
     return put32(p, o->tsecr);
+}
+
+static uint8_t *build_md5(uint8_t *p) {
+    p = put16(p, OPT_NOP << 8 | OPT_NOP);
+    p = put16(p, OPT_MD5 << 8 | LEN_MD5);
+    memset(p, 0, TCP_MD5_LEN);
+    return p + TCP_MD5_LEN;
 }
 
 static uint8_t *build_syn_options(uint8_t *p, const struct tcp_opts *o) {
@@ -225,8 +239,8 @@ static uint8_t *build_syn_options(uint8_t *p, const struct tcp_opts *o) {
 static uint8_t *build_options(uint8_t *p, const struct tcp_opts *o) {
     if (o->has_ts)
         p = build_ts(put16(p, OPT_NOP << 8 | OPT_NOP), o);
-    if (o->nsack > 0) {
-        unsigned n = sack_blocks(o);
+    unsigned n = sack_blocks(o);
+    if (n > 0) {
         p = put16(p, OPT_NOP << 8 | OPT_NOP);
         p = put16(p, (uint16_t)(OPT_SACK << 8 | (2 + n * LEN_SACK_BLOCK)));
         for (unsigned i = 0; i < n; i++)
@@ -247,10 +261,13 @@ size_t tcp_build(uint8_t *p, const struct tcp_hdr *h) {
         .urg = be16(h->urg),
     };
     memcpy(p, &w, sizeof(w));
+    p += TCP_HDR_LEN;
+    if (h->opt.has_md5)
+        p = build_md5(p);
     if (h->flags & TH_SYN)
-        build_syn_options(p + TCP_HDR_LEN, &h->opt);
+        build_syn_options(p, &h->opt);
     else
-        build_options(p + TCP_HDR_LEN, &h->opt);
+        build_options(p, &h->opt);
     return len;
 }
 

@@ -1,4 +1,4 @@
-/* TCP headers and options (RFC 9293 §3.1, 7323, 2018). */
+/* TCP headers and options (RFC 9293 §3.1, 7323, 2018, 2385). */
 #ifndef STACK_WIRE_TCP_H
 #define STACK_WIRE_TCP_H
 
@@ -8,6 +8,10 @@
 #define TCP_HDR_MAX     60
 #define TCP_CSUM_OFFSET 16
 #define TCP_SACK_MAX    4
+#define TCP_MD5_LEN     16 /* of a digest (RFC 2385) */
+#define TCP_MD5_OPT_LEN 20 /* of its option, with two NOPs */
+#define TCP_MD5_OFFSET  24 /* where tcp_build leaves room for the digest, from the header's start  \
+                            */
 
 enum tcp_flag {
     TH_FIN = 0x01,
@@ -39,7 +43,9 @@ struct tcp_opts {
     uint16_t mss;
     uint8_t wscale; /* as sent, not yet limited to 14 */
     uint32_t tsval, tsecr;
-    bool has_md5; /* a signature (RFC 2385); told on parsing only */
+    bool has_md5;             /* a signature (RFC 2385) */
+    bool md5_twice;           /* … and another: which one should count? On parsing only */
+    uint8_t md5[TCP_MD5_LEN]; /* on parsing only: tcp_build writes zeros for the signer to fill */
     uint8_t nsack;
     struct {
         seq_t lo, hi;
@@ -59,10 +65,12 @@ struct tcp_hdr {
 
 int tcp_parse(const uint8_t *p, size_t len, struct tcp_hdr *h);
 /* Bytes that tcp_build will write for these: header and options, a multiple of 4. Options stand
- * as Linux writes them: a SYN has mss, sackOK+TS (or nop nop TS), nop, wscale, Fast Open
- * (padded behind); others nop nop TS,
- * nop nop SACK. SACK blocks that no longer fit in 40 bytes are left out. */
+ * as Linux writes them: first nop nop MD5; then a SYN has mss, sackOK+TS (or nop nop TS), nop,
+ * wscale, Fast Open (padded behind); others nop nop TS, nop nop SACK. SACK blocks that no longer
+ * fit in 40 bytes are left out. */
 size_t tcp_build_len(const struct tcp_hdr *h);
+/* SACK blocks that have room beside these options: 0 to 4. */
+unsigned tcp_sack_room(bool has_ts, bool has_md5);
 /* With a zero checksum field; hdr_len is ignored. Returns tcp_build_len(h). */
 size_t tcp_build(uint8_t *p, const struct tcp_hdr *h);
 /* "SA", "F." … for logs and test output: "S", "S.", "P.", "R", "R.", "." in packdrill's and

@@ -397,11 +397,57 @@ def route_facts(addr, port, before, after):
     say("then", congestion(s))
 
 
+TCP_MD5SIG, TCP_MD5SIG_EXT, MD5SIG_FLAG_PREFIX = 14, 32, 1
+
+
+def set_md5(s, addr, prefix_len, key):
+    """struct tcp_md5sig of <linux/tcp.h>."""
+    who = struct.pack("=H2x4s120x", socket.AF_INET, socket.inet_aton(addr))
+    sig = who + struct.pack("=BBHi80s", MD5SIG_FLAG_PREFIX, prefix_len, len(key), 0, key)
+    s.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG_EXT, sig)
+
+
+def md5_serve(port, net, prefix_len, key):
+    """An echo server for one connection, by a key for a network. Prints the bytes echoed."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    set_md5(s, net, int(prefix_len), key.encode())
+    s.bind(("0.0.0.0", int(port)))
+    s.listen()
+    say("ready")
+    c, _ = s.accept()
+    s.close()
+    total = 0
+    while got := c.recv(1 << 16):
+        total += len(got)
+        c.sendall(got)
+    say(total, "echoed")
+
+
+def md5_dialogue(addr, port, key, rounds, size):
+    """dialogue by a key; prints how it ended where it could not begin."""
+    s = socket.socket()
+    s.settimeout(3)
+    if key:
+        set_md5(s, addr, 32, key.encode())
+    try:
+        s.connect((addr, int(port)))
+    except OSError as e:
+        sys.exit(type(e).__name__)
+    s.settimeout(None)
+    for i in range(int(rounds)):
+        data = payload(int(size), i)
+        s.sendall(data)
+        if receive_exactly(s, len(data)) != data:
+            sys.exit("round %d came back changed" % i)
+    s.close()
+
+
 def main():
     words = {f.__name__.replace("_", "-"): f for f in (
         echo, dialogue, pingpong, blast, serve_blast, sink, fetch, slow_reader, exit_unsent, many,
         udp_echo, dns, answer_at_end, bind_only, fastopen_serve, fastopen_send,
-        route_facts)}
+        route_facts, md5_serve, md5_dialogue)}
     words[sys.argv[1]](*sys.argv[2:])
 
 

@@ -5,6 +5,7 @@
  * hold; the sanitizers and the assertions in the stack see the rest. */
 #include <assert.h>
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -21,11 +22,13 @@
 #include "stack/wire/ip4.h"
 #include "stack/wire/tcp.h"
 #include "stack/wire/udp.h"
+#include "tests/tcp/segment_md5.h"
 
 #define FRAME_MAX 2048
 #define MAX_SOCKS 4
 #define NS_PER_MS 1000000ull
 #define PORT      5000
+#define MD5_KEY   "secret"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,6 +45,7 @@ static struct {
     uint32_t last_len;
     uint8_t frame[FRAME_MAX];
     uint32_t frame_len;
+    bool keyed;        /* TCP_MD5SIG is set, and most segments are signed */
     const uint8_t *in; /* the input that is left */
     size_t left;
 } t;
@@ -173,10 +177,10 @@ static void segment(void) {
                         .urg = (uint16_t)(shape & 2 ? take(1) : 0)};
     if (t.last.flags & (TH_SYN | TH_FIN))
         h.ack = seq_add(h.ack, 1);
-    size_t hl = TCP_HDR_LEN;
-    tcp_build(p, &h);
+    h.opt.has_md5 = t.keyed && shape & 8;
+    size_t hl = tcp_build(p, &h);
     if (shape & 4) { /* options as they come */
-        size_t n = take_bytes(p + hl, shape >> 3 & 7 ? 12 : 40);
+        size_t n = take_bytes(p + hl, shape >> 3 & 7 ? 12 : TCP_HDR_MAX - hl);
         memset(p + hl + n, 0, (4 - n % 4) % 4);
         hl += (n + 3) / 4 * 4;
         p[12] = (uint8_t)(hl / 4 << 4);
@@ -185,6 +189,8 @@ static void segment(void) {
     n = (uint32_t)take_bytes(p + hl, n);
     struct addr src = addr_v4(peer_v4), dst = addr_v4(local_v4);
     uint32_t len = (uint32_t)hl + n;
+    if (h.opt.has_md5)
+        segment_md5(p, len, &src, &dst, MD5_KEY, sizeof(MD5_KEY) - 1, p + TCP_MD5_OFFSET);
     be16_t c = csum_finish(csum_add(csum_pseudo(&src, &dst, PROTO_TCP, len), p, len));
     memcpy(p + TCP_CSUM_OFFSET, &c, sizeof(c));
     send_ip(PROTO_TCP, len, 0, false);
@@ -218,6 +224,14 @@ static void icmp_error(void) {
     send_ip(PROTO_ICMP, len, 0, false);
 }
 
+/* A key for the peer, or none any more. */
+static void set_key(struct sock *so, uint16_t len) {
+    struct tcp_md5sig sig = {.tcpm_keylen = len, .tcpm_key = MD5_KEY};
+    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(peer_v4)};
+    memcpy(&sig.tcpm_addr, &sin, sizeof(sin));
+    sock_setopt(t.st, so, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof(sig));
+}
+
 static void user_call(void) {
     static uint8_t bytes[20000];
     uint32_t what = take(1), n = take(2) % sizeof(bytes);
@@ -236,6 +250,8 @@ static void user_call(void) {
     case 2:
         if (*so == NULL &&
             sock_open(t.st, t.proc, AF_INET, n & 1 ? SOCK_DGRAM : SOCK_STREAM, 0, 0, so) == 0) {
+            if (t.keyed)
+                set_key(*so, sizeof(MD5_KEY) - 1);
             if (n & 2) { /* data with the SYN */
                 msg.msg_name = &sa;
                 msg.msg_namelen = sizeof(sa);
@@ -255,7 +271,9 @@ static void user_call(void) {
             sock_shutdown(t.st, *so, (int)(n % 3));
         break;
     case 5:
-        if (*so != NULL)
+        if (*so != NULL && t.keyed && n & 1)
+            set_key(*so, n & 2 ? sizeof(MD5_KEY) - 1 : 0);
+        else if (*so != NULL)
             sock_setopt(t.st, *so, (int)take(1), (int)take(1), bytes, 4);
         break;
     case 6:
@@ -334,6 +352,7 @@ static void choose(struct tcp_config *tcp) {
     if (how >> 3 & 1)
         tcp->fastopen |= FASTOPEN_CLIENT_NO_COOKIE | FASTOPEN_SERVER_NO_COOKIE;
     tcp->syncookies = how >> 4 & 1 ? SYNCOOKIES_ALWAYS : SYNCOOKIES_WHEN_FULL;
+    t.keyed = how >> 5 & 1;
 }
 
 static void start(const uint8_t *data, size_t len) {
@@ -368,6 +387,8 @@ static void start(const uint8_t *data, size_t len) {
     t.proc = (uint32_t)proc_attach(t.st, 1, 1);
     t.listener = open_bound(SOCK_STREAM);
     t.udp = open_bound(SOCK_DGRAM);
+    if (t.keyed)
+        set_key(t.listener, sizeof(MD5_KEY) - 1);
     int r = sock_listen(t.st, t.listener, 4);
     assert(r == 0);
     announce_peer();

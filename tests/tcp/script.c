@@ -15,6 +15,7 @@
 #include "stack/wire/ip4.h"
 #include "stack/wire/tcp.h"
 #include "tests/tcp/script_text.h"
+#include "tests/tcp/segment_md5.h"
 
 #define EPOCH_NS  1000000000ull
 #define NS_PER_MS 1000000ull
@@ -54,6 +55,7 @@ static struct {
     int nrx;
     uint16_t ip_id;
     uint32_t forged_src, forged_dst; /* 0: not */
+    const char *md5_key;
     char trace[TRACE_MAX];
     size_t trace_len;
 } t;
@@ -118,6 +120,18 @@ static void check_payload(const struct tcp_hdr *h, const uint8_t *p, uint32_t le
             t_fail("payload wrong at %u", rel + i);
 }
 
+static void check_md5(const struct sent *s, const struct ip4_hdr *ip, const uint8_t *p,
+                      uint32_t len) {
+    uint8_t good[TCP_MD5_LEN];
+    if (!s->h.opt.has_md5 && t.md5_key == NULL)
+        return;
+    if (!s->h.opt.has_md5 || t.md5_key == NULL)
+        t_fail("a segment of the stack is %s", s->h.opt.has_md5 ? "signed" : "not signed");
+    segment_md5(p, len, &ip->src, &ip->dst, t.md5_key, strlen(t.md5_key), good);
+    if (memcmp(good, s->h.opt.md5, sizeof(good)) != 0)
+        t_fail("the stack's signature is wrong");
+}
+
 static void capture_tcp(const struct ip4_hdr *ip, const uint8_t *p, uint32_t len) {
     cr_assert_lt(t.nsent, SENT_MAX);
     struct sent *s = &t.sent[t.nsent];
@@ -137,6 +151,7 @@ static void capture_tcp(const struct ip4_hdr *ip, const uint8_t *p, uint32_t len
     check_payload(&s->h, p + n, s->len);
     opts_to_text(p + TCP_HDR_LEN, (size_t)n - TCP_HDR_LEN, t.peer_isn, s->opts);
     trace("<", &s->h, s->len, s->opts, t.local_isn, t.peer_isn);
+    check_md5(s, ip, p, len);
     t.nsent++;
 }
 
@@ -330,6 +345,19 @@ static void send_ip(uint8_t *frame, uint8_t proto, uint8_t tos, uint32_t len) {
     poll_now();
 }
 
+/* "md5 KEY" among the options of a segment: signs it. */
+static void sign(uint8_t *p, uint32_t len, const char *opts, const struct addr *src,
+                 const struct addr *dst) {
+    const char *key = strstr(opts, "md5 ");
+    uint8_t *o = p + TCP_HDR_LEN;
+    if (key == NULL)
+        return;
+    key += 4;
+    while (*o != 19)
+        o += *o <= 1 ? 1 : o[1];
+    segment_md5(p, len, src, dst, key, strcspn(key, ","), o + 2);
+}
+
 static void inject(const char *text, uint16_t csum_error) {
     uint8_t frame[FRAME_MAX] = {0}, *p = frame + ETH_HDR_LEN + IP4_HDR_LEN;
     struct addr src = addr_v4(t.forged_src != 0 ? t.forged_src : peer_v4);
@@ -337,6 +365,7 @@ static void inject(const char *text, uint16_t csum_error) {
     start();
     struct seg_text s = parse(text);
     uint32_t len = build_segment(p, &s, true);
+    sign(p, len, s.opts, &src, &dst);
     be16_t c = csum_finish(csum_add(csum_pseudo(&src, &dst, PROTO_TCP, len), p, len));
     c.raw ^= csum_error;
     memcpy(p + TCP_CSUM_OFFSET, &c, sizeof(c));
@@ -585,8 +614,12 @@ ssize_t t_fastopen(size_t n) {
     return send_to(n, MSG_FASTOPEN, &peer);
 }
 
-void t_connect_options(int name, int val) {
+void t_socket(void) {
     t.so = new_socket();
+}
+
+void t_connect_options(int name, int val) {
+    t_socket();
     t_set(IPPROTO_TCP, name, val);
     int r = t_connect_again();
     if (r != -EINPROGRESS)
@@ -672,6 +705,22 @@ void t_set(int level, int name, int val) {
 void t_set_linger(int seconds) {
     struct linger l = {.l_onoff = 1, .l_linger = seconds};
     cr_assert_eq(sock_setopt(t.st, t.so, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
+}
+
+void t_md5_key(const char *key) {
+    t.md5_key = key;
+}
+
+int t_set_md5(uint32_t v4, uint8_t prefix_len, const char *key) {
+    struct tcp_md5sig sig = {.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX,
+                             .tcpm_prefixlen = prefix_len,
+                             .tcpm_keylen = (uint16_t)strlen(key)};
+    struct sockaddr_in sa = address(v4, 0);
+    memcpy(&sig.tcpm_addr, &sa, sizeof(sa));
+    memcpy(sig.tcpm_key, key,
+           strlen(key) < sizeof(sig.tcpm_key) ? strlen(key) : sizeof(sig.tcpm_key));
+    stack_set_time(t.st, t.now_ns);
+    return done(sock_setopt(t.st, t_sock(), IPPROTO_TCP, TCP_MD5SIG_EXT, &sig, sizeof(sig)));
 }
 
 uint32_t t_ready(void) {

@@ -14,7 +14,8 @@
  * `ack N`, `win N` (unscaled, as on the wire), `urg N`, `ecn N` (the IP header's two bits: 2 is
  * ECT(0), 3 is CE), `dscp N` and `ttl N` (from the stack; a TTL that is not told must be 64), and
  * options in angle brackets, in the order of the wire: mss N, sackOK, TS val N ecr N, wscale N,
- * sack N:N N:N, md5 (a false one), FO HEX (Fast Open; FOEXP in its experimental form), nop, eol.
+ * sack N:N N:N, md5 KEY (RFC 2385; without a key a false one; in out() without), FO HEX (Fast
+ * Open; FOEXP in its experimental form), nop, eol.
  * Sequence numbers are relative: 0 is each side's SYN. In in(), `TS … ecr last` echoes what the
  * stack sent last. What out() does not mention may be anything; `*` stands for any one value; `<>`
  * says that there are no options.
@@ -70,6 +71,8 @@ void out_within(double ms, const char *segment, ...) __attribute__((format(print
 /* Had the segment that the last out() matched PSH? (A text without P leaves that open.) */
 bool t_last_pushed(void);
 void expect_none(void);
+/* The key that whatever the stack signs from now on must be signed with; NULL: it signs nothing. */
+void t_md5_key(const char *key);
 /* Forgets what has been sent and not yet been looked at; returns how many segments. */
 unsigned t_skip(void);
 /* The relative sequence number up to which the last segment of the stack lets the peer send (for
@@ -108,6 +111,8 @@ ssize_t t_send_some(size_t n, int flags);
 ssize_t t_fastopen(size_t n);
 /* t_connect on a socket with an option of IPPROTO_TCP. */
 void t_connect_options(int name, int val);
+/* A new socket becomes the current one; t_connect_again connects it. */
+void t_socket(void);
 /* connect(2) with TCP_FASTOPEN_CONNECT, on a new socket; 0 expected. */
 void t_connect_deferred(void);
 /* Receives, asserts that exactly n bytes come and that they are right. */
@@ -119,6 +124,9 @@ void t_close(void);
 void t_close_listener(void);
 void t_set(int level, int name, int val);
 void t_set_linger(int seconds);
+/* setsockopt(TCP_MD5SIG_EXT) for a prefix of host-order addresses, on t_sock(), else on the
+ * listener: what it says. "": deletes. */
+int t_set_md5(uint32_t v4, uint8_t prefix_len, const char *key);
 uint32_t t_ready(void);
 int t_error(void); /* SO_ERROR */
 

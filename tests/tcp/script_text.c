@@ -142,7 +142,7 @@ static uint8_t *put_option(uint8_t *p, const char *s, uint32_t last_tsval, uint3
         p = put(put(p, 0x080a, 2), v, 4);
         return put(p, strcmp(ecr, "last") == 0 ? last_tsval : (uint32_t)strtoul(ecr, NULL, 10), 4);
     }
-    if (strcmp(s, "md5") == 0) { /* of zeros: no true signature */
+    if (strncmp(s, "md5", 3) == 0) { /* zeros, which script.c signs over if a key follows */
         memset(put(p, 0x1312, 2), 0, 16);
         return p + 18;
     }
@@ -184,6 +184,8 @@ static int option_text(const uint8_t *p, size_t len, uint32_t sack_base, char *o
         return snprintf(out, room, "wscale %u", p[2]);
     case 0x0402:
         return snprintf(out, room, "sackOK");
+    case 0x1312:
+        return snprintf(out, room, "md5");
     case 0x080a:
         return snprintf(out, room, "TS val %u ecr %u", get(p + 2, 4), get(p + 6, 4));
     default:

@@ -103,6 +103,7 @@ FX void tu_end(struct stack *st, struct tcb *t) {
     cr_assert_eq(st->tcp->tcbs.n_used, 0);
     cr_assert_eq(st->tcp->gaps.n_used, 0);
     cr_assert_eq(st->tcp->sents.n_used, 0);
+    cr_assert_eq(st->tcp->md5_keys.n_used, 0);
     fx_check_empty(st);
     fx_free(st);
 }
