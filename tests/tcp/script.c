@@ -345,17 +345,17 @@ static void send_ip(uint8_t *frame, uint8_t proto, uint8_t tos, uint32_t len) {
     poll_now();
 }
 
-/* "md5 KEY" among the options of a segment: signs it. */
+/* "md5 KEY" among the options of a segment: signs it, in the last such option. */
 static void sign(uint8_t *p, uint32_t len, const char *opts, const struct addr *src,
                  const struct addr *dst) {
     const char *key = strstr(opts, "md5 ");
-    uint8_t *o = p + TCP_HDR_LEN;
+    uint8_t *o = p + TCP_HDR_LEN, *end = p + p[12] / 16 * 4, *at = NULL;
     if (key == NULL)
         return;
     key += 4;
-    while (*o != 19)
-        o += *o <= 1 ? 1 : o[1];
-    segment_md5(p, len, src, dst, key, strcspn(key, ","), o + 2);
+    for (; o < end; o += *o <= 1 ? 1 : o[1])
+        at = *o == 19 ? o + 2 : at;
+    segment_md5(p, len, src, dst, key, strcspn(key, ","), at);
 }
 
 static void inject(const char *text, uint16_t csum_error) {
