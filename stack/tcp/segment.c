@@ -72,8 +72,8 @@ int32_t segment_send(struct stack *st, struct tcb *t, seq_t seq, uint32_t len, u
     if (p == NULL)
         return -ENOBUFS;
     uint32_t n = 0, record = marks_record(t, seq, len);
-    if (md5_key(t) != NULL &&
-        !t->mtu.sending) /* what went as a super-segment before there was a key */
+    /* What went as a super-segment before there was a key, and for lack of memory is still one. */
+    if (md5_key(t) != NULL && !t->mtu.sending)
         record = u32_min(record, output_mss(t));
     if (len > 0)
         n = (uint32_t)pkt_add_stream(p, &t->snd.buf, (size_t)seq_diff(seq, t->snd.buf_seq), record);

@@ -119,6 +119,24 @@ Test(tcp_md5, deleted_keys_leave_nothing_behind) {
     tu_end(st, t);
 }
 
+/* A record of several segments from before the key, and no memory to split it. */
+Test(tcp_md5, a_super_segment_does_not_go_again_as_one) {
+    struct stack *st = tu_stack();
+    struct tcb *t = tu_tcb(st);
+    tu_sent(st, t, 3 * TU_MSS);
+    tcp_on_sent(st, t);
+    set_key(st, t, "secret");
+    while (pool_get(&st->tcp->sents) != NULL)
+        ;
+    cr_assert(output_probe_last(st, t));
+    cr_assert_eq(t->snd.bytes_retrans, TU_MSS);
+    struct sent *r;
+    POOL_FOREACH (&st->tcp->sents, i, r)
+        if (r->owner == NULL)
+            pool_put(&st->tcp->sents, r);
+    tu_end(st, t);
+}
+
 /* A process died while it made a key, and with it a tcb that had one. */
 Test(tcp_md5, repair_gives_keys_back_to_their_owners) {
     struct stack *st = tu_stack();
