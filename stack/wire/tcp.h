@@ -10,8 +10,7 @@
 #define TCP_SACK_MAX    4
 #define TCP_MD5_LEN     16 /* of a digest (RFC 2385) */
 #define TCP_MD5_OPT_LEN 20 /* of its option, with two NOPs */
-#define TCP_MD5_OFFSET  24 /* where tcp_build leaves room for the digest, from the header's start  \
-                            */
+#define TCP_MD5_OFFSET  24 /* of the digest in a header by tcp_build */
 
 enum tcp_flag {
     TH_FIN = 0x01,
