@@ -349,7 +349,7 @@ static void send_ip(uint8_t *frame, uint8_t proto, uint8_t tos, uint32_t len) {
 static void sign(uint8_t *p, uint32_t len, const char *opts, const struct addr *src,
                  const struct addr *dst) {
     const char *key = strstr(opts, "md5 ");
-    uint8_t *o = p + TCP_HDR_LEN, *end = p + p[12] / 16 * 4, *at = NULL;
+    uint8_t *o = p + TCP_HDR_LEN, *end = p + (p[12] >> 4 << 2), *at = NULL;
     if (key == NULL)
         return;
     key += 4;
