@@ -58,8 +58,7 @@ void account_on_timeout(struct stack *st, struct tcb *t) {
 }
 
 void account_on_delivered(struct tcb *t, const struct sent *r, uint32_t bytes) {
-    uint32_t mss = u32_max(t->snd.mss, 1);
     if (bytes > 1 && seq_gt(r->hi, tcb_data_end(t)))
         bytes--; /* its FIN */
-    t->account.delivered += (bytes + mss - 1) / mss;
+    t->account.delivered += tcb_segments(t, bytes);
 }

@@ -101,8 +101,7 @@ static struct ack_news news_of(struct tcb *t, const struct seg *s) {
                              .tsecr = o->tsecr,
                              .prior_una = t->snd.una,
                              .high_sacked = t->sent.high_sacked,
-                             .reordered = t->snd.nxt,
-                             .rs.prior_in_flight = scoreboard_pipe(t)};
+                             .reordered = t->snd.nxt};
 }
 
 void ack_learn(struct stack *st, struct tcb *t, const struct seg *s) {

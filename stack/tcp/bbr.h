@@ -34,7 +34,6 @@ struct bbr {
 
     /* Rounds, counted by packets: a round ends when something sent after its beginning arrives. */
     uint64_t round_end; /* delivered */
-    uint32_t rounds;
     bool round_start;
 
     /* What the path takes. */

@@ -127,7 +127,7 @@ void cc_watch(struct stack *st, struct tcb *t, const struct rate_sample *rs) {
 }
 
 bool cc_control(struct stack *st, struct tcb *t, const struct rate_sample *rs) {
-    if (cc_get(t->cc.id)->control == NULL)
+    if (!cc_has_control(t))
         return false;
     cc_get(t->cc.id)->control(st, t, rs);
     return true;

@@ -178,7 +178,6 @@ static void count_rounds(struct tcb *t, const struct rate_sample *rs) {
     if (!b->round_start)
         return;
     start_round(t);
-    b->rounds++;
     b->rounds_since_probe++;
 }
 

@@ -104,6 +104,8 @@ bool fastopen_is_ready(struct stack *st, struct tcb *t);
 /* Before the first SYN: chooses its option, and takes as much of the data as it may carry. Returns
  * how much. */
 size_t fastopen_fill_syn(struct stack *st, struct tcb *t, const struct iovec *iov, int niov);
+/* The connection begins by `s`: what the SYN carried becomes a record, timed with the SYN. */
+void fastopen_record_syn(struct stack *st, struct tcb *t, const struct seg *s);
 /* The SYN-ACK `s` has made the connection, and what it acknowledges is worked through. */
 void fastopen_on_syn_ack(struct stack *st, struct tcb *t, const struct seg *s);
 /* A router has dropped our SYN for its size: another goes at once, without data. */

@@ -61,15 +61,14 @@ static uint32_t space(struct stack *st, const struct tcb *t) {
 }
 
 size_t fastopen_fill_syn(struct stack *st, struct tcb *t, const struct iovec *iov, int niov) {
-    size_t len = iov_len(iov, niov), taken = 0;
+    size_t len = iov_len(iov, niov), room = space(st, t), taken = 0;
     bool data = choose_option(st, t, &t->fo.option);
     t->fo.asked = t->fo.option.present;
     t->fo.exp = t->fo.option.exp;
     if (!data)
         t->fo.fail = FASTOPEN_NO_COOKIE_YET;
     else if (len > 0)
-        taken = stream_append(&st->chunks, &t->snd.buf, iov, niov, 0,
-                              len < space(st, t) ? len : space(st, t));
+        taken = stream_append(&st->chunks, &t->snd.buf, iov, niov, 0, len < room ? len : room);
     t->fo.with_data = taken > 0;
     t->fo.syn_data = (uint32_t)taken;
     t->snd.nxt = t->fo.data_end = seq_add(t->snd.nxt, (uint32_t)taken);
@@ -103,12 +102,24 @@ static void remember(struct stack *st, struct tcb *t, const struct seg *s) {
     fastopen_cache_store(st, &t->remote.addr, o->has_mss ? o->mss : TCP_MSS_DEFAULT, &cookie, try);
 }
 
+/* Without memory for a record what is not acknowledged counts as never sent. */
+void fastopen_record_syn(struct stack *st, struct tcb *t, const struct seg *s) {
+    if (!t->fo.with_data || t->passive)
+        return;
+    if (!sent_may_add(st, t)) {
+        t->snd.nxt = seq_max(t->snd.una, s->h.ack);
+        return;
+    }
+    sent_add(st, t, t->snd.una, t->snd.nxt);
+    sent_last(t)->flags |= SENT_JOINED;
+}
+
 void fastopen_on_syn_ack(struct stack *st, struct tcb *t, const struct seg *s) {
     if (t->fo.asked || t->fo.with_data)
         remember(st, t, s);
     if (!t->fo.with_data)
         return;
-    if (tcb_outstanding(t) == 0) {
+    if (seq_eq(t->snd.una, t->fo.data_end)) {
         t->fo.data = true;
         t->account.delivered = 0; /* it counts with its SYN */
         st->ctr.TcpExtTCPFastOpenActive++;

@@ -124,14 +124,11 @@ static uint32_t ms_since(const struct stack *st, uint64_t ns) {
 static uint64_t latest(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
-static uint32_t segs(const struct tcb *t, uint32_t bytes) {
-    return t->snd.mss != 0 ? (bytes + t->snd.mss - 1) / t->snd.mss : 0;
-}
 
 /* Segments by their records; a SYN has none. */
 static void fill_outstanding(const struct tcb *t, struct tcp_info *i) {
     for (struct sent *r = sent_first(t); r != NULL; r = sent_next(r)) {
-        uint32_t n = segs(t, sent_len(r));
+        uint32_t n = tcb_segments(t, sent_len(r));
         i->tcpi_unacked += n;
         i->tcpi_sacked += r->flags & SENT_SACKED ? n : 0;
         i->tcpi_lost += r->flags & SENT_LOST ? n : 0;

@@ -230,18 +230,14 @@ static void on_ack_in_order(struct tcb *t, const struct ack_news *n) {
     settle(t);
 }
 
-static uint32_t segments(const struct tcb *t, uint32_t bytes) {
-    return (bytes + t->snd.mss - 1) / t->snd.mss;
-}
-
 /* Without SACK: what is acknowledged takes the duplicates away that stood for it, which have
  * counted as delivered before; but for one segment, the hole that they told of (Linux's
  * tcp_remove_reno_sacks). */
 static void settle_duplicates(struct tcb *t, struct ack_news *n) {
     if (t->use_sack || n->acked == 0 || t->loss.dup_acks == 0)
         return;
-    uint32_t known = u32_min(t->loss.dup_acks, segments(t, n->acked) - 1);
-    uint32_t left = segments(t, tcb_outstanding(t));
+    uint32_t known = u32_min(t->loss.dup_acks, tcb_segments(t, n->acked) - 1);
+    uint32_t left = tcb_segments(t, tcb_outstanding(t));
     n->rs.acked_sacked -= u32_min(n->rs.acked_sacked, known * t->snd.mss);
     t->rate.delivered -= (uint64_t)known * t->snd.mss;
     t->loss.dup_acks = u32_min(t->loss.dup_acks - known, left > 0 ? left - 1 : 0);

@@ -19,14 +19,9 @@ void mtu_start(struct stack *st, struct tcb *t) {
                                  .since_ns = st->now_ns};
 }
 
-static uint32_t highest(struct stack *st, const struct tcb *t) {
-    uint32_t mss = u32_min(net_path_mtu(st, &t->remote.addr) - 40u, t->snd.peer_mss);
-    return t->opts.maxseg != 0 ? u32_min(mss, t->opts.maxseg) : mss;
-}
-
 void mtu_established(struct stack *st, struct tcb *t) {
     t->mtu.low = st->tcp->cfg.base_mss + opts_len(t);
-    t->mtu.high = highest(st, t);
+    t->mtu.high = opts_largest_mss(st, t);
     opts_update_mss(st, t);
 }
 
@@ -56,7 +51,7 @@ static void search_anew(struct stack *st, struct tcb *t) {
     struct mtu_search *m = &t->mtu;
     if (st->now_ns - m->since_ns < st->tcp->cfg.mtu_probe_interval_ns)
         return;
-    m->high = highest(st, t);
+    m->high = opts_largest_mss(st, t);
     m->low = t->snd.mss + opts_len(t);
     m->since_ns = st->now_ns;
 }
@@ -67,7 +62,7 @@ uint32_t mtu_probe_due(struct stack *st, struct tcb *t) {
     if (!m->enabled || m->probe != 0 || t->loss.state != LOSS_OPEN || t->rcv.n_sack > 0 ||
         t->cc.cwnd_bytes < PROBE_CWND * mss)
         return 0;
-    m->high = u32_min(m->high, highest(st, t));
+    m->high = u32_min(m->high, opts_largest_mss(st, t));
     if (m->high < m->low + st->tcp->cfg.mtu_probe_threshold) {
         search_anew(st, t);
         return 0;

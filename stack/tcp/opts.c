@@ -59,14 +59,15 @@ void opts_make_room(struct stack *st, struct tcb *t) {
     opts_update_mss(st, t);
 }
 
+uint32_t opts_largest_mss(struct stack *st, const struct tcb *t) {
+    uint32_t mss = u32_min(net_path_mtu(st, &t->remote.addr) - IP_TCP_HDRS, t->snd.peer_mss);
+    return t->opts.maxseg != 0 ? u32_min(mss, t->opts.maxseg) : mss;
+}
+
 /* Eff.snd.MSS (MUST-16); timestamp and signature go with every segment, SACK blocks are taken off
  * where they appear (RFC 6691 §2). */
 void opts_update_mss(struct stack *st, struct tcb *t) {
-    uint32_t mss = net_path_mtu(st, &t->remote.addr) - IP_TCP_HDRS;
-    mss = u32_min(mss, t->snd.peer_mss);
-    if (t->opts.maxseg != 0)
-        mss = u32_min(mss, t->opts.maxseg);
-    mss = u32_max(mtu_bounded(t, mss), st->tcp->cfg.min_snd_mss);
+    uint32_t mss = u32_max(mtu_bounded(t, opts_largest_mss(st, t)), st->tcp->cfg.min_snd_mss);
     t->snd.mss = mss - opts_len(t);
 }
 
@@ -74,11 +75,11 @@ bool opts_mss_fits(struct stack *st, const struct tcb *t) {
     return t->snd.mss + IP_TCP_HDRS + opts_len(t) <= net_path_mtu(st, &t->remote.addr);
 }
 
-/* The peer's SYN or SYN-ACK. */
 uint32_t tcp_get_timestamp(struct stack *st, const struct tcb *t) {
     return ts_now(st, t);
 }
 
+/* The peer's SYN or SYN-ACK. */
 void opts_on_syn(struct stack *st, struct tcb *t, const struct tcp_opts *o) {
     t->snd.peer_mss = o->has_mss ? o->mss : TCP_MSS_DEFAULT; /* MUST-15 */
     if (t->snd.peer_mss < st->tcp->cfg.min_snd_mss)

@@ -55,6 +55,11 @@ static uint32_t half_cwnd(const struct tcb *t, uint32_t mss) {
     return half > mss ? half - half % mss : mss;
 }
 
+/* The largest packet of new data. */
+static uint32_t new_max(struct stack *st, const struct tcb *t, uint32_t mss) {
+    return u32_min(super_max(st, t, mss), half_cwnd(t, mss));
+}
+
 static bool fin_is_due(const struct tcb *t) {
     return t->snd.fin_queued && !tcb_fin_sent(t);
 }
@@ -107,7 +112,7 @@ static bool retransmit(struct stack *st, struct tcb *t, struct range *r) {
         return false;
     if ((uint32_t)n < len)
         r->hi = seq_add(r->lo, (uint32_t)n);
-    uint32_t segs = u32_max(1, ((uint32_t)n + t->snd.mss - 1) / t->snd.mss);
+    uint32_t segs = u32_max(1, tcb_segments(t, (uint32_t)n));
     st->ctr.TcpRetransSegs += segs;
     t->loss.total_retrans += segs;
     t->snd.bytes_retrans += (uint32_t)n;
@@ -196,7 +201,7 @@ static struct sent_new send_new(struct stack *st, struct tcb *t) {
         window_room(t) > 0)
         cc_on_idle(st, t, st->now_ns - t->snd.last_data_ns);
     send_mtu_probe(st, t);
-    max = u32_min(super_max(st, t, mss), half_cwnd(t, mss));
+    max = new_max(st, t, mss);
     while (tcb_unsent(t) > 0 || fin_is_due(t)) {
         uint32_t len = may_send_new(t, mss, max, &cwnd_stops);
         if ((len == 0 && tcb_unsent(t) > 0) || (len > 0 && pace_holds(st, t)))
@@ -205,7 +210,7 @@ static struct sent_new send_new(struct stack *st, struct tcb *t) {
             break;
         any = true;
         mss = output_mss(t);
-        max = u32_min(super_max(st, t, mss), half_cwnd(t, mss));
+        max = new_max(st, t, mss);
     }
     return (struct sent_new){any, cwnd_stops};
 }

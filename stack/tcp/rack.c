@@ -41,7 +41,7 @@ static void on_reordering(struct stack *st, struct tcb *t, const struct ack_news
     uint32_t mss = t->snd.mss;
     uint32_t distance = (uint32_t)seq_diff(n->high_sacked, n->reordered);
     if (distance > t->rack.reordering * mss)
-        t->rack.reordering = u32_min((distance + mss - 1) / mss, st->tcp->cfg.max_reordering);
+        t->rack.reordering = u32_min(tcb_segments(t, distance), st->tcp->cfg.max_reordering);
     t->rack.reordering_seen = true;
     t->rack.reordering_events++;
     if (t->use_sack)

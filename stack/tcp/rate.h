@@ -37,12 +37,11 @@ struct rate_mark {
 struct rate_sample {
     struct rate_mark prior; /* of the record delivered that was sent last; delivered_ns 0: none */
     uint64_t prior_sent_ns;
-    uint64_t delivered;       /* between prior and now */
-    uint64_t interval_ns;     /* over so long; 0: no sample */
-    uint64_t rtt_ns;          /* 0: none */
-    uint32_t prior_in_flight; /* pipe before this ACK */
-    uint32_t acked_sacked;    /* newly delivered by this ACK */
-    uint32_t losses;          /* newly marked lost at this ACK */
+    uint64_t delivered;    /* between prior and now */
+    uint64_t interval_ns;  /* over so long; 0: no sample */
+    uint64_t rtt_ns;       /* 0: none */
+    uint32_t acked_sacked; /* newly delivered by this ACK */
+    uint32_t losses;       /* newly marked lost at this ACK */
     bool is_app_limited;
     uint32_t marked; /* of acked_sacked, by ECN; not 0: the path asks for a smaller window */
 };

@@ -335,6 +335,10 @@ static inline uint32_t tcb_unsent(const struct tcb *t) {
     int32_t n = seq_diff(tcb_data_end(t), t->snd.nxt);
     return n > 0 ? (uint32_t)n : 0;
 }
+/* How many segments `bytes` are, the last one perhaps short; 0 before there is an MSS. */
+static inline uint32_t tcb_segments(const struct tcb *t, uint32_t bytes) {
+    return t->snd.mss != 0 ? (bytes + t->snd.mss - 1) / t->snd.mss : 0;
+}
 static inline uint32_t tcb_rcv_wnd(const struct tcb *t) {
     return (uint32_t)seq_diff(t->rcv.adv, t->rcv.nxt);
 }
@@ -392,6 +396,8 @@ uint32_t ts_now(struct stack *st, const struct tcb *t);
 void opts_on_syn(struct stack *st, struct tcb *t, const struct tcp_opts *o);
 void opts_for_syn(struct stack *st, const struct tcb *t, struct tcp_opts *o);
 void opts_update_mss(struct stack *st, struct tcb *t);
+/* What the route, the peer and TCP_MAXSEG allow, options included (MUST-16). */
+uint32_t opts_largest_mss(struct stack *st, const struct tcb *t);
 /* Bytes of options that every segment bears: timestamp and signature. */
 uint32_t opts_len(const struct tcb *t);
 /* With a signature there is room for timestamps or SACK blocks: as Linux, the latter (passive opens

@@ -54,10 +54,7 @@ void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
     t->snd.last_ack_ns = t->rcv.last_ns = st->now_ns;
     if (!begun)
         tcb_begin_data(st, t);
-    if (t->fo.with_data && !t->passive) { /* the SYN's data, timed with the SYN */
-        sent_add(st, t, t->snd.una, t->snd.nxt);
-        sent_last(t)->flags |= SENT_JOINED;
-    }
+    fastopen_record_syn(st, t, s);
     if (t->loss.total_retrans >
         1) /* RFC 5681 §3.1: the SYN was lost; once may be chance (RFC 6928) */
         t->cc.cwnd_bytes = t->snd.mss;

@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stack/tcp/tcb.h"
 #include "tests/tcp/script.h"
-
-#include "stack/tcp/fastopen.h"
 
 /* The key of the server's cookies: words of 32 bits as Linux's sysctl has them. */
 #define KEY "\xa1\xa1\xa1\xa1\xb2\xb2\xb2\xb2\xc3\xc3\xc3\xc3\xd4\xd4\xd4\xd4"
@@ -243,6 +242,21 @@ Test(fastopen_client, what_the_syn_ack_leaves_out_goes_again_at_once) {
     out("S 0:100(100)");
     in("S. 0:0(0) ack 1 win 65535 <mss 1000>");
     out("P. 1:101(100) ack 1");
+    in(". 1:1(0) ack 101 win 65535");
+    cr_assert_eq(t_counter("TcpExtTCPFastOpenActiveFail"), 1);
+}
+
+Test(fastopen_client, without_memory_for_its_record_it_counts_as_never_sent) {
+    warm_up();
+    cr_assert_eq(t_fastopen(100), 100);
+    out("S 0:100(100)");
+    struct pool *records = &t_stack()->tcp->sents;
+    uint32_t max = records->max;
+    records->max = records->n_used;
+    in("S. 0:0(0) ack 1 win 65535 <mss 1000>");
+    out(". 1:1(0) ack 1");
+    records->max = max;
+    out_within(100, "P. 1:101(100) ack 1");
     in(". 1:1(0) ack 101 win 65535");
     cr_assert_eq(t_counter("TcpExtTCPFastOpenActiveFail"), 1);
 }
