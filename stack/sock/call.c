@@ -72,7 +72,8 @@ int sock_listen(struct stack *st, struct sock *so, int backlog) {
 /* ---- connect ---- */
 
 static ssize_t connect_begin(struct stack *st, struct sock *so, const struct sockaddr *sa,
-                             socklen_t len, const struct iovec *iov, int niov) {
+                             socklen_t len, const struct iovec *iov, int niov,
+                             const struct tcp_send_ask *ask) {
     struct endpoint remote, local, none;
     int err = sockaddr_get(sa, len, &remote);
     if (err != 0)
@@ -88,7 +89,7 @@ static ssize_t connect_begin(struct stack *st, struct sock *so, const struct soc
     if (addr_is_multicast(&remote.addr) || net_is_broadcast(st, &remote.addr))
         return -ENETUNREACH;
     so->used = true;
-    ssize_t n = tcp_connect_with(st, so->tcb, &remote, iov, niov);
+    ssize_t n = tcp_connect_with(st, so->tcb, &remote, iov, niov, ask);
     if (n >= 0)
         so->conn = CONN_CONNECTING;
     return n;
@@ -100,7 +101,7 @@ static int connect_tcp(struct stack *st, struct sock *so, const struct sockaddr 
     if (so->conn == CONN_DONE)
         return -EISCONN;
     if (so->conn == CONN_NONE) {
-        int err = (int)connect_begin(st, so, sa, len, NULL, 0);
+        int err = (int)connect_begin(st, so, sa, len, NULL, 0, NULL);
         if (err != 0)
             return err;
         pending = -EINPROGRESS;
@@ -128,7 +129,8 @@ bool sock_is_deferred(const struct sock *so) {
     return sock_is_tcp(so) && tcp_is_deferred(so->tcb);
 }
 
-ssize_t sock_fastopen(struct stack *st, struct sock *so, const struct msghdr *msg) {
+ssize_t sock_fastopen(struct stack *st, struct sock *so, const struct msghdr *msg,
+                      const struct tcp_send_ask *ask) {
     sa_family_t family = AF_INET;
     if (msg->msg_name != NULL && msg->msg_namelen >= sizeof(family))
         memcpy(&family, msg->msg_name, sizeof(family));
@@ -145,7 +147,7 @@ ssize_t sock_fastopen(struct stack *st, struct sock *so, const struct msghdr *ms
     struct iovec none = {NULL, 0};
     int niov = (int)msg->msg_iovlen;
     ssize_t n = connect_begin(st, so, msg->msg_name, msg->msg_namelen,
-                              niov > 0 ? msg->msg_iov : &none, niov > 0 ? niov : 1);
+                              niov > 0 ? msg->msg_iov : &none, niov > 0 ? niov : 1, ask);
     return n != 0 ? n : -EINPROGRESS;
 }
 

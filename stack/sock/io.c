@@ -123,16 +123,16 @@ static ssize_t recv_dgram(struct stack *st, struct sock *so, struct msghdr *msg,
 
 static ssize_t send_stream(struct stack *st, struct sock *so, const struct msghdr *msg, int flags) {
     struct send_ctl ctl;
+    struct tcp_send_ask ask = {.zerocopy = (flags & MSG_ZEROCOPY) && so->opt.zerocopy};
     if (flags & MSG_FASTOPEN) {
-        ssize_t n = sock_fastopen(st, so, msg);
+        ssize_t n = sock_fastopen(st, so, msg, &ask);
         if (n != 0)
             return n;
     }
     int err = send_ctl_take(st, so, msg, &ctl);
     if (err != 0)
         return err;
-    struct tcp_send_ask ask = {.ts = flags & SOCK_SEND_PART ? 0 : send_ctl_marks(&ctl),
-                               .zerocopy = (flags & MSG_ZEROCOPY) && so->opt.zerocopy};
+    ask.ts = flags & SOCK_SEND_PART ? 0 : send_ctl_marks(&ctl);
     /* A destination is ignored on a stream (tcp_sendmsg). */
     ssize_t n = tcp_send(st, so->tcb, msg->msg_iov, (int)msg->msg_iovlen, flags, &ask);
     /* sk_stream_wait_connect: a stream that is not connected is a broken pipe to a sender. */

@@ -155,7 +155,8 @@ bool sock_wants_cmsgs(const struct sock *so); /* of a recvmsg on a stream */
 
 /* opt.c */
 /* MSG_FASTOPEN: 0 where the connection is there, or will be begun by an ordinary send. */
-ssize_t sock_fastopen(struct stack *st, struct sock *so, const struct msghdr *msg);
+ssize_t sock_fastopen(struct stack *st, struct sock *so, const struct msghdr *msg,
+                      const struct tcp_send_ask *ask);
 struct tcp_sockopts *sock_common_opts(struct sock *so);
 const struct tcp_sockopts *sock_common_opts_const(const struct sock *so);
 /* Carries the options over to the endpoint. */

@@ -165,9 +165,12 @@ int tcp_bind(struct stack *st, struct tcb *t, const struct endpoint *local);
 int tcp_connect(struct stack *st, struct tcb *t, const struct endpoint *remote);
 /* The same with the first data (RFC 7413), as much of it as the SYN may carry, which is nothing
  * without a cookie: returns how much. iov NULL: none; then TCP_FASTOPEN_CONNECT has the SYN wait
- * for the first tcp_send, if it may carry data (tcp_is_deferred). */
+ * for the first tcp_send, if it may carry data (tcp_is_deferred). Of what `ask` (may be NULL) asks
+ * for, a SYN's data has the completion of MSG_ZEROCOPY only, as in Linux; -ENOBUFS: no room for
+ * it. */
+struct tcp_send_ask; /* tcp/marks.h */
 ssize_t tcp_connect_with(struct stack *st, struct tcb *t, const struct endpoint *remote,
-                         const struct iovec *iov, int niov);
+                         const struct iovec *iov, int niov, const struct tcp_send_ask *ask);
 bool tcp_is_deferred(const struct tcb *t);
 /* Passive OPEN, or a change of the backlog. -EADDRINUSE, -EINVAL (connected). */
 int tcp_listen(struct stack *st, struct tcb *t, uint32_t backlog);
@@ -179,7 +182,6 @@ struct tcb *tcp_accept(struct stack *st, struct tcb *listener);
  * raises SIGPIPE), -EINPROGRESS (this has begun a connection that was deferred, and nothing was
  * taken), or the pending error. flags: MSG_MORE, MSG_OOB (the last byte is urgent),
  * MSG_EOR (it ends a record). ask may be NULL. -ENOBUFS: no room for what is asked. */
-struct tcp_send_ask; /* tcp/marks.h */
 ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags,
                  const struct tcp_send_ask *ask);
 /* Bytes received in order; 0: end of stream; -EAGAIN, -ENOTCONN, the pending error. iov NULL:

@@ -139,24 +139,43 @@ static int send_first_syn(struct stack *st, struct tcb *t) {
 }
 
 int tcp_connect(struct stack *st, struct tcb *t, const struct endpoint *remote) {
-    return (int)tcp_connect_with(st, t, remote, NULL, 0);
+    return (int)tcp_connect_with(st, t, remote, NULL, 0, NULL);
+}
+
+static bool wants_zerocopy(const struct tcp_send_ask *ask) {
+    return ask != NULL && ask->zerocopy;
+}
+
+static size_t fill_syn(struct stack *st, struct tcb *t, const struct iovec *iov, int niov,
+                       const struct tcp_send_ask *ask) {
+    struct tcp_send_ask of_syn = {.zerocopy = wants_zerocopy(ask)};
+    size_t taken = fastopen_fill_syn(st, t, iov, niov);
+    if (taken > 0)
+        marks_add(st, t, tcb_data_end(t), false, &of_syn);
+    marks_on_sent(st, t, t->snd.nxt);
+    return taken;
 }
 
 /* The SYN that waited for data. */
-static ssize_t send_deferred(struct stack *st, struct tcb *t, const struct iovec *iov, int niov) {
+static ssize_t send_deferred(struct stack *st, struct tcb *t, const struct iovec *iov, int niov,
+                             const struct tcp_send_ask *ask) {
+    if (wants_zerocopy(ask) && !marks_have_room(st, t))
+        return -ENOBUFS;
     stack_dirty(st, t);
     t->fo.deferred = false;
-    size_t taken = fastopen_fill_syn(st, t, iov, niov);
+    size_t taken = fill_syn(st, t, iov, niov, ask);
     int err = send_first_syn(st, t);
     tcb_leave(st, t);
     return err != 0 ? err : taken > 0 ? (ssize_t)taken : -EINPROGRESS;
 }
 
 ssize_t tcp_connect_with(struct stack *st, struct tcb *t, const struct endpoint *remote,
-                         const struct iovec *iov, int niov) {
+                         const struct iovec *iov, int niov, const struct tcp_send_ask *ask) {
     struct endpoint local;
     size_t taken = 0;
     int err = may_connect(st, t, remote);
+    if (err == 0 && wants_zerocopy(ask) && !marks_have_room(st, t))
+        err = -ENOBUFS;
     if (err == 0)
         err = choose_endpoints(st, t, remote, &local);
     if (err != 0)
@@ -176,7 +195,7 @@ ssize_t tcp_connect_with(struct stack *st, struct tcb *t, const struct endpoint 
         t->fo.deferred = true;
     } else {
         if (iov != NULL || later)
-            taken = fastopen_fill_syn(st, t, iov, niov);
+            taken = fill_syn(st, t, iov, niov, ask);
         err = send_first_syn(st, t);
     }
     tcb_leave(st, t);
@@ -264,13 +283,13 @@ static size_t append(struct stack *st, struct tcb *t, const struct iovec *iov, i
 ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int niov, int flags,
                  const struct tcp_send_ask *ask) {
     if (t->fo.deferred)
-        return send_deferred(st, t, iov, niov);
+        return send_deferred(st, t, iov, niov, ask);
     int err = may_send(t);
     if (err != 0) {
         t->snd.nospace = t->snd.nospace || err == -EAGAIN;
         return err;
     }
-    bool marked = (flags & MSG_EOR) || (ask != NULL && (ask->ts != 0 || ask->zerocopy));
+    bool marked = (flags & MSG_EOR) || wants_zerocopy(ask) || (ask != NULL && ask->ts != 0);
     if (marked && !marks_have_room(st, t)) {
         t->snd.nospace = true;
         return t->marks.n > 0 ? -EAGAIN : -ENOBUFS; /* ACKs make room, if any are to come */

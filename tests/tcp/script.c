@@ -609,9 +609,13 @@ ssize_t t_send_some(size_t n, int flags) {
 }
 
 ssize_t t_fastopen(size_t n) {
-    struct sockaddr_in peer = address(peer_v4, t.peer_port);
     t.so = new_socket();
-    return send_to(n, MSG_FASTOPEN, &peer);
+    return t_fastopen_flags(n, 0);
+}
+
+ssize_t t_fastopen_flags(size_t n, int flags) {
+    struct sockaddr_in peer = address(peer_v4, t.peer_port);
+    return send_to(n, MSG_FASTOPEN | flags, &peer);
 }
 
 void t_socket(void) {

@@ -109,6 +109,8 @@ void t_send(size_t n);
 ssize_t t_send_some(size_t n, int flags);
 /* sendto(MSG_FASTOPEN) of n bytes to the peer, on a new socket; what it says. */
 ssize_t t_fastopen(size_t n);
+/* The same on the socket that there is, with other flags beside. */
+ssize_t t_fastopen_flags(size_t n, int flags);
 /* t_connect on a socket with an option of IPPROTO_TCP. */
 void t_connect_options(int name, int val);
 /* A new socket becomes the current one; t_connect_again connects it. */

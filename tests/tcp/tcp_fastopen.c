@@ -2,6 +2,9 @@
  * carries data, and the server's application has it a round trip earlier. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#include <linux/errqueue.h>
 
 #include "stack/tcp/tcb.h"
 #include "tests/tcp/script.h"
@@ -259,6 +262,45 @@ Test(fastopen_client, without_memory_for_its_record_it_counts_as_never_sent) {
     out_within(100, "P. 1:101(100) ack 1");
     in(". 1:1(0) ack 101 win 65535");
     cr_assert_eq(t_counter("TcpExtTCPFastOpenActiveFail"), 1);
+}
+
+/* How many MSG_ZEROCOPY sends have been completed since the last call. */
+static uint32_t completed(void) {
+    _Alignas(struct cmsghdr) char control[256];
+    struct msghdr msg = {.msg_control = control, .msg_controllen = sizeof(control)};
+    struct sock_extended_err e;
+    if (sock_recv(t_stack(), t_sock(), &msg, MSG_ERRQUEUE) < 0)
+        return 0;
+    memcpy(&e, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(e));
+    cr_assert_eq(e.ee_origin, SO_EE_ORIGIN_ZEROCOPY);
+    return e.ee_data - e.ee_info + 1;
+}
+
+Test(fastopen_client, msg_zerocopy_is_completed_with_the_syn_s_data) {
+    warm_up();
+    t_socket();
+    t_set(SOL_SOCKET, SO_ZEROCOPY, 1);
+    cr_assert_eq(t_fastopen_flags(100, MSG_ZEROCOPY), 100);
+    out("S 0:100(100)");
+    in("S. 0:0(0) ack 61 win 65535 <mss 1000>");
+    out("P. 61:101(40) ack 1");
+    cr_assert_eq(completed(), 0);
+    in(". 1:1(0) ack 101 win 65535");
+    cr_assert_eq(completed(), 1);
+    t_send_some(10, MSG_ZEROCOPY);
+    out("P. 101:111(10) ack 1");
+    in(". 1:1(0) ack 111 win 65535");
+    cr_assert_eq(completed(), 1);
+}
+
+Test(fastopen_client, msg_zerocopy_that_no_syn_took_has_no_completion) {
+    t_socket();
+    t_set(SOL_SOCKET, SO_ZEROCOPY, 1);
+    cr_assert_eq(t_fastopen_flags(100, MSG_ZEROCOPY), -EINPROGRESS);
+    out("S 0:0(0) <mss 1460,*,*,sackOK,nop,wscale *,FO,nop,nop>");
+    in("S. 0:0(0) ack 1 win 65535 <mss 1000>");
+    out(". 1:1(0) ack 1");
+    cr_assert_eq(completed(), 0);
 }
 
 Test(fastopen_client, a_part_of_it_too) {
