@@ -80,6 +80,11 @@
     X(TcpExtTCPAbortOnClose, "connections reset because data was left unread at close")            \
     X(TcpExtTCPAbortOnData, "connections reset because data came after close")                     \
     X(TcpExtTCPAbortOnTimeout, "connections given up after too many timeouts")                     \
+    X(TcpExtTCPMemoryPressures, "times that tcp_mem's pressure was entered")                       \
+    X(TcpExtTCPMemoryPressuresChrono, "milliseconds spent in it")                                  \
+    X(TcpExtPruneCalled, "times received data found memory short")                                 \
+    X(TcpExtOfoPruned, "… and out-of-order data gone for it")                                      \
+    X(TcpExtRcvPruned, "… and was dropped itself")                                                 \
     X(TcpExtTCPAbortOnMemory, "connections given up or refused for lack of memory")                \
     X(TcpExtTW, "connections that went through TIME-WAIT")                                         \
     X(TcpExtTCPTimeWaitOverflow,                                                                   \

@@ -105,10 +105,8 @@ void tcp_close(struct stack *st, struct tcb *t) {
         close_send_side(st, t);
         tcp_on_orphaned(st, t);
         tcb_list_timewait(st, t);
-        if (tcb_count_orphan(st, t) && st->tcp->n_orphans > st->tcp->cfg.max_orphans) {
-            st->ctr.TcpExtTCPAbortOnMemory++; /* tcp_check_oom */
+        if (tcb_count_orphan(st, t) && memory_forbids_orphan(st, t))
             abort_with(st, t, 0);
-        }
     }
     tcb_leave(st, t);
 }

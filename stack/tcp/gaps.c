@@ -88,6 +88,11 @@ void gaps_clear(struct stack *st, struct tcb *t) {
     t->rcv.n_sack = 0;
 }
 
+seq_t gaps_end(const struct tcb *t) {
+    const struct gap_run *r = TAILQ_LAST(&t->rcv.gaps, gap_list);
+    return r != NULL ? run_hi(r) : t->rcv.nxt;
+}
+
 bool gaps_drop_last(struct stack *st, struct tcb *t) {
     struct gap_run *r = TAILQ_LAST(&t->rcv.gaps, gap_list);
     if (r == NULL)
@@ -156,7 +161,7 @@ static bool make_room(struct stack *st, struct tcb *t, const struct seg *s, bool
     for (;;) {
         bool too_many = new_run && t->rcv.n_gaps >= TCP_GAP_RUNS_MAX;
         bool too_much = t->rcv.gap_true_size + charge > 2 * t->rcv.limit + CHUNK_LARGE_SIZE;
-        if (!too_many && !too_much)
+        if (!too_many && !too_much && memory_may_receive(st, t))
             return true;
         struct gap_run *last = TAILQ_LAST(&t->rcv.gaps, gap_list);
         if (last == NULL || seq_lt(last->lo, s->seq))

@@ -11,8 +11,9 @@
 
 #include <poll.h>
 
-#define USER_IOV_MAX 16
-#define FRESH_MAX    20 /* chunks: 64 KB in small ones */
+#define USER_IOV_MAX      16
+#define PRESSURE_SEGMENTS 4u /* that a window offers while memory is short */
+#define FRESH_MAX         20 /* chunks: 64 KB in small ones */
 
 uint32_t recv_clamped(const struct tcb *t, uint32_t limit) {
     uint32_t clamp = t->opts.window_clamp != 0 ? t->opts.window_clamp : t->path->window;
@@ -32,8 +33,8 @@ void recv_init(struct stack *st, struct tcb *t) {
 }
 
 /* A window that began small opens as the peer's own does in slow start (Linux: tcp_grow_window). */
-static void open_window(struct tcb *t, uint32_t came) {
-    if (t->rcv.open < t->rcv.limit)
+static void open_window(const struct stack *st, struct tcb *t, uint32_t came) {
+    if (t->rcv.open < t->rcv.limit && !st->tcp->memory.pressure)
         t->rcv.open += 2 * came;
 }
 
@@ -165,13 +166,31 @@ static bool deliver(struct stack *st, struct tcb *t, struct seg *s) {
     return true;
 }
 
+/* Out-of-order data goes first when memory is short: it can be had again (RFC 2018 §8). A reader
+ * who has nothing to read always gets the next bytes. */
+static bool prune(struct stack *st, struct tcb *t) {
+    if (t->rcv.queue.len == 0 || memory_may_receive(st, t))
+        return true;
+    st->ctr.TcpExtPruneCalled++;
+    if (gaps_drop_last(st, t)) {
+        st->ctr.TcpExtOfoPruned++;
+        while (!memory_may_receive(st, t) && gaps_drop_last(st, t))
+            continue;
+    }
+    if (memory_may_receive(st, t))
+        return true;
+    st->ctr.TcpExtRcvPruned++;
+    return false;
+}
+
 static void in_order(struct stack *st, struct tcb *t, struct seg *s) {
-    if (!deliver(st, t, s)) {
+    memory_update(st);
+    if (!prune(st, t) || !deliver(st, t, s)) {
         st->ctr.TcpExtTCPRcvQDrop++;
         s->fin = false;
         return;
     }
-    open_window(t, s->len);
+    open_window(st, t, s->len);
     bool filled = gaps_drain(st, t);
     ackpolicy_on_data(st, t, s, true, filled);
     tcb_raise(st, t, POLLIN);
@@ -209,10 +228,14 @@ uint32_t recv_syn_window(const struct tcb *t) {
     return wnd > t->rcv.adv_mss ? wnd - wnd % t->rcv.adv_mss : wnd;
 }
 
+static uint32_t free_room(const struct tcb *t) {
+    uint32_t used = (uint32_t)t->rcv.queue.len;
+    return t->rcv.limit > used ? t->rcv.limit - used : 0;
+}
+
 uint32_t recv_new_window(const struct stack *st, const struct tcb *t) {
     (void)st;
-    uint32_t used = (uint32_t)t->rcv.queue.len, most = recv_offered(t);
-    uint32_t room = most > used ? most - used : 0;
+    uint32_t room = u32_min(free_room(t), t->rcv.open);
     room = u32_min(room, 65535u << t->rcv.wscale); /* more cannot be said, so it is no news */
     uint32_t cur = tcb_rcv_wnd(t);
     /* Receiver's SWS avoidance (MUST-39, §3.8.6.2.2); no shrinking (SHLD-14). */
@@ -227,6 +250,8 @@ uint32_t recv_new_window(const struct stack *st, const struct tcb *t) {
  * than a unit (RFC 7323 §2.4). */
 uint32_t recv_advance_window(struct stack *st, struct tcb *t) {
     uint32_t unit = 1u << t->rcv.wscale;
+    if (st->tcp->memory.pressure && free_room(t) < t->rcv.limit / 2) /* __tcp_select_window */
+        t->rcv.open = u32_min(t->rcv.open, PRESSURE_SEGMENTS * t->rcv.adv_mss);
     uint32_t wnd = recv_new_window(st, t), up = (wnd + unit - 1) & ~(unit - 1);
     seq_t bound = seq_add(t->rcv.copied, t->rcv.limit + unit);
     wnd = seq_le(seq_add(t->rcv.nxt, up), bound) ? up : wnd & ~(unit - 1);
@@ -236,23 +261,35 @@ uint32_t recv_advance_window(struct stack *st, struct tcb *t) {
     return wnd;
 }
 
-/* The buffer grows as the reader keeps up: twice what he took within a round trip, so that the
- * window never is what limits the sender (as Linux's tcp_rcv_space_adjust). */
+/* So much was read in the last round trip, and so much in the one before (t->rcv.grow_space): the
+ * window is to hold twice that, since what is measured now left a round trip ago, and twice as much
+ * again as the reader has become faster by, since a sender in slow start doubles; and what waits
+ * out of order, which no reader can take. As Linux's tcp_rcvbuf_grow. */
+static uint32_t wanted_window(struct tcb *t, uint32_t copied) {
+    uint64_t wnd = 2 * (uint64_t)copied;
+    wnd += 2 * (wnd * (copied - t->rcv.grow_space) / u32_max(t->rcv.grow_space, 1));
+    wnd += (uint32_t)seq_diff(gaps_end(t), t->rcv.nxt);
+    return wnd < UINT32_MAX ? (uint32_t)wnd : UINT32_MAX;
+}
+
+/* Once a round trip, by what the reader took in it: the window never is to be what limits the
+ * sender. What still waits to be read is no merit of the reader (tcp_rcv_space_adjust). */
 static void grow(struct stack *st, struct tcb *t, uint32_t n) {
-    if (t->opts.rcvbuf != 0 || !st->tcp->cfg.moderate_rcvbuf)
-        return; /* SO_RCVBUF fixes it */
-    t->rcv.grow_copied += n;
     uint64_t rtt = rcvrtt_ns(t);
-    if (t->rcv.grow_copied >= t->rcv.limit / 2) {
-        uint32_t want =
-            u32_min(2 * u32_min(t->rcv.grow_copied, 1u << 30), st->tcp->cfg.rmem[MEM_MOST]);
-        if (st->now_ns - t->rcv.grow_start_ns <= 2 * rtt)
+    t->rcv.grow_copied += n;
+    if (rtt == 0 || st->now_ns - t->rcv.grow_start_ns < rtt)
+        return;
+    uint32_t waits = (uint32_t)t->rcv.queue.len;
+    uint32_t copied = t->rcv.grow_copied > waits ? t->rcv.grow_copied - waits : 0;
+    if (copied > t->rcv.grow_space) {
+        bool fixed = t->opts.rcvbuf != 0 || !st->tcp->cfg.moderate_rcvbuf;
+        uint32_t want = u32_min(wanted_window(t, copied), st->tcp->cfg.rmem[MEM_MOST]);
+        if (!fixed && !st->tcp->memory.pressure)
             t->rcv.limit = u32_max(t->rcv.limit, recv_clamped(t, want));
+        t->rcv.grow_space = copied;
     }
-    if (st->now_ns - t->rcv.grow_start_ns >= rtt) {
-        t->rcv.grow_start_ns = st->now_ns;
-        t->rcv.grow_copied = 0;
-    }
+    t->rcv.grow_start_ns = st->now_ns;
+    t->rcv.grow_copied = 0;
 }
 
 void recv_after_read(struct stack *st, struct tcb *t, uint32_t n) {

@@ -18,6 +18,7 @@
 #define SKB_HEADROOM 576u   /* … of it, what shares a power of two with the payload */
 #define SKB_HEAD     256u   /* … and what does not */
 #define GOAL_MAX     65279u /* sk_gso_max_size */
+#define SNDBUF_MIN   4608u  /* SOCK_MIN_SNDBUF */
 #define GROW_CWNDS   2u     /* one cwnd under way, one in wait (tcp_sndbuf_expand) */
 
 void sndbuf_init(struct stack *st, struct tcb *t) {
@@ -55,7 +56,7 @@ static bool stack_has_room(const struct stack *st) {
 /* tcp_sndbuf_expand: twice cwnd, each segment of it at its true size. */
 void sndbuf_grow(struct stack *st, struct tcb *t) {
     uint32_t mss = u32_max(u32_max(t->snd.mss, t->snd.peer_mss), 1), each = 1;
-    if (t->opts.sndbuf != 0 || !stack_has_room(st))
+    if (t->opts.sndbuf != 0 || !stack_has_room(st) || !memory_may_grow(st))
         return;
     while (each < mss + SKB_HEADROOM)
         each *= 2;
@@ -67,12 +68,18 @@ void sndbuf_grow(struct stack *st, struct tcb *t) {
     t->sndbuf.limit = u32_max(t->sndbuf.limit, (uint32_t)want);
 }
 
+/* sk_stream_moderate_sndbuf. */
+void sndbuf_moderate(const struct stack *st, struct tcb *t) {
+    if (t->opts.sndbuf == 0 && !memory_may_send(st, t))
+        t->sndbuf.limit = u32_max(u32_min(t->sndbuf.limit, sndbuf_used(t) / 2), SNDBUF_MIN);
+}
+
 static uint32_t lowat(const struct stack *st, const struct tcb *t) {
     return t->opts.notsent_lowat != 0 ? t->opts.notsent_lowat : st->tcp->cfg.notsent_lowat;
 }
 
 static bool has_memory(const struct stack *st, const struct tcb *t) {
-    return sndbuf_used(t) < sndbuf_limit(t) && stack_has_room(st);
+    return sndbuf_used(t) < sndbuf_limit(t) && stack_has_room(st) && memory_may_send(st, t);
 }
 
 uint32_t sndbuf_room(const struct stack *st, const struct tcb *t) {
@@ -100,7 +107,8 @@ bool sndbuf_push(struct tcb *t, bool all) {
 bool sndbuf_is_writable(const struct stack *st, const struct tcb *t) {
     uint64_t used = sndbuf_used(t);
     return used + used / 2 <= sndbuf_limit(t) && 2 * (uint64_t)tcb_unsent(t) < lowat(st, t) &&
-           stack_has_room(st) && (t->marks.n == 0 || marks_have_room(st, t));
+           stack_has_room(st) && memory_may_send(st, t) &&
+           (t->marks.n == 0 || marks_have_room(st, t));
 }
 
 uint32_t tcp_get_sndbuf(const struct stack *st, const struct tcb *t) {

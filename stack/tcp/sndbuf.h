@@ -21,6 +21,8 @@ struct sndbuf {
 void sndbuf_init(struct stack *st, struct tcb *t);
 /* The limit follows cwnd, unless a program fixed it or memory is short. */
 void sndbuf_grow(struct stack *st, struct tcb *t);
+/* Where t may hold no more for lack of memory, its limit comes down to half of what it holds. */
+void sndbuf_moderate(const struct stack *st, struct tcb *t);
 /* Bytes of true size that may be in the buffer: what SO_SNDBUF shows. */
 uint32_t sndbuf_limit(const struct tcb *t);
 /* True size of what is in it. */

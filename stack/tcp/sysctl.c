@@ -75,6 +75,7 @@ static const struct desc table[] = {
          "milliseconds between ACKs in answer to unacceptable segments"),
     MEM("net.ipv4.tcp_rmem", rmem, "receive buffer: least, first and largest"),
     MEM("net.ipv4.tcp_wmem", wmem, "send buffer: least, first and largest"),
+    MEM("net.ipv4.tcp_mem", mem, "pages of all buffers: free use, pressure, and no more"),
     U32("net.ipv4.tcp_fastopen", fastopen, 0, INT_MAX, "Fast Open: bits 0x1 client, 0x2 server …"),
     {"net.ipv4.tcp_fastopen_key", "the key of the server's cookies, and maybe the one before",
      SYSCTL_KEY, AT(fastopen_key), 0, 0, 0},

@@ -18,6 +18,7 @@ void tcp_config_default(struct tcp_config *cfg) {
         .keepalive_probes = 9,
         .rmem = {4096, 131072, 6u << 20},
         .wmem = {4096, 16384, 4u << 20},
+        .mem = {262144, 349525, 524288}, /* of the default pools */
         .core_rmem_max = 212992,
         .core_wmem_max = 212992,
         .core_rmem_default = 212992,
@@ -381,6 +382,7 @@ void tcb_want_flush(struct stack *st, struct tcb *t) {
 /* Bounded: a tcb's turn ends when it is off the list, and output does not put it back. */
 void tcp_flush(struct stack *st) {
     struct tcb *t;
+    memory_update(st);
     while ((t = TAILQ_FIRST(&st->tcp->flush)) != NULL) {
         stack_dirty(st, t);
         TAILQ_REMOVE(&st->tcp->flush, t, flush_link);

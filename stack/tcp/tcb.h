@@ -47,6 +47,7 @@
 #include "stack/tcp/loss.h"
 #include "stack/tcp/marks.h"
 #include "stack/tcp/md5.h"
+#include "stack/tcp/memory.h"
 #include "stack/tcp/mtu.h"
 #include "stack/tcp/pace.h"
 #include "stack/tcp/prr.h"
@@ -180,6 +181,7 @@ struct tcb {
         /* Growth of the window: bytes read by the user since grow_start_ns. */
         uint64_t grow_start_ns;
         uint32_t grow_copied;
+        uint32_t grow_space; /* what a round trip brought him at most */
         /* Out of order. */
         struct gap_list gaps;
         uint32_t n_gaps, gap_bytes, gap_true_size;
@@ -275,6 +277,7 @@ struct tcp {
     struct siphash_key isn_key, ts_key, cookie_key;
     struct fastopen_cache fastopen_cache;
     struct fastopen_blackhole blackhole;
+    struct memory memory;
     uint8_t fastopen_key[FASTOPEN_KEY_LEN]; /* where none is configured */
     uint64_t accept_no;                     /* next queued_no */
     struct tcb_queue flush, events;
@@ -469,6 +472,8 @@ bool gaps_store(struct stack *st, struct tcb *t, struct seg *s);
 /* Moves to the receive queue what has become in order; returns whether anything did. */
 bool gaps_drain(struct stack *st, struct tcb *t);
 void gaps_clear(struct stack *st, struct tcb *t);
+/* Behind the last byte that came out of order; rcv.nxt: none did. */
+seq_t gaps_end(const struct tcb *t);
 /* Gives up out-of-order data, outermost first, to make room. False: there was none. */
 bool gaps_drop_last(struct stack *st, struct tcb *t);
 void gaps_insert(struct tcb *t, struct gap_run *run);

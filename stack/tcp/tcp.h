@@ -84,6 +84,7 @@ struct tcp_config {
     uint64_t rto_max_ns;            /* tcp_rto_max_ms 120,000 */
     uint32_t port_range[2];         /* ip_local_port_range 32768 60999 */
     uint32_t default_ttl;           /* ip_default_ttl 64 */
+    uint32_t mem[MEM_N];            /* tcp_mem, pages: least, pressure, most */
     bool moderate_rcvbuf;           /* tcp_moderate_rcvbuf 1 */
     uint32_t notsent_lowat;         /* tcp_notsent_lowat: no bound */
     uint32_t core_rmem_max, core_wmem_max; /* net.core.rmem_max, wmem_max 212992 */

@@ -43,6 +43,7 @@ void tcb_begin_data(struct stack *st, struct tcb *t) {
     pace_update(st, t);
     ackpolicy_init(t);
     t->rcv.grow_start_ns = st->now_ns;
+    t->rcv.grow_space = u32_min(tcb_rcv_wnd(t), TCP_INIT_CWND * t->rcv.adv_mss);
 }
 
 void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s) {
@@ -295,6 +296,8 @@ ssize_t tcp_send(struct stack *st, struct tcb *t, const struct iovec *iov, int n
         return t->marks.n > 0 ? -EAGAIN : -ENOBUFS; /* ACKs make room, if any are to come */
     }
     size_t len = iov_len(iov, niov), taken = 0;
+    memory_update(st);
+    sndbuf_moderate(st, t);
     for (;;) { /* a super-segment at a time, each sent before the next is copied */
         size_t room = sndbuf_room(st, t), want = len - taken < room ? len - taken : room;
         size_t n = append(st, t, iov, niov, taken, want);

@@ -271,7 +271,9 @@ static uint32_t completed(void) {
     struct sock_extended_err e;
     if (sock_recv(t_stack(), t_sock(), &msg, MSG_ERRQUEUE) < 0)
         return 0;
-    memcpy(&e, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(e));
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    cr_assert_not_null(c);
+    memcpy(&e, CMSG_DATA(c), sizeof(e));
     cr_assert_eq(e.ee_origin, SO_EE_ORIGIN_ZEROCOPY);
     return e.ee_data - e.ee_info + 1;
 }

@@ -184,9 +184,9 @@ Test(route, initrwnd_is_the_first_window_which_opens_as_data_comes) {
     in(". 1:1(0) ack 1 win 65535");
     t_accept();
     in(". 1:1461(1460) ack 1 win 65535");
-    out(". 1:1(0) ack 1461 win 7300");
+    out(". 1:1(0) ack 1461 win 8760");
     in(". 1461:2921(1460) ack 1 win 65535");
-    out(". 1:1(0) ack 2921 win 8760");
+    out(". 1:1(0) ack 2921 win 11680");
     t_recv(2920);
     for (uint32_t at = 2921; at < 2921 + 40 * 1460; at += 1460) {
         in(". %u:%u(1460) ack 1 win 65535", at, at + 1460);
