@@ -161,12 +161,13 @@ static bool overlaps(const struct addr *a, const struct addr *b) {
 }
 
 static bool port_is_free(struct stack *st, uint8_t proto, const struct endpoint *local,
-                         const struct endpoint *remote) {
+                         const struct endpoint *remote, flow_gives_way *gives_way) {
     struct flow_key k = {.local = *local, .remote = *remote, .proto = proto};
     bool connecting = !is_bound_only(&k);
-    if (connecting && flow_find(st, &k) != NULL)
+    struct flow_node *n = connecting ? flow_find(st, &k) : NULL;
+    if (n != NULL && (gives_way == NULL || !gives_way(st, n)))
         return false;
-    struct flow_node *n = NULL;
+    n = NULL;
     while ((n = flow_on_port(st, proto, local->port, n)) != NULL) {
         if (connecting && !is_bound_only(&n->key))
             return true; /* only connections from here on, and none is this one */
@@ -177,7 +178,7 @@ static bool port_is_free(struct stack *st, uint8_t proto, const struct endpoint 
 }
 
 uint16_t flow_pick_port(struct stack *st, uint8_t proto, const struct endpoint *local,
-                        const struct endpoint *remote) {
+                        const struct endpoint *remote, flow_gives_way *gives_way) {
     struct flow_table *t = &st->net->flow;
     struct {
         struct addr local, remote;
@@ -190,7 +191,7 @@ uint16_t flow_pick_port(struct stack *st, uint8_t proto, const struct endpoint *
     uint32_t first = st->net->port_first, n = st->net->port_last - first + 1u;
     for (uint32_t i = 0; i < n; i++) {
         try.port = (uint16_t)(first + (offset + *next + i) % n);
-        if (port_is_free(st, proto, &try, remote)) {
+        if (port_is_free(st, proto, &try, remote, gives_way)) {
             *next += i + 1 + rand_below(&st->rand, 8);
             return try.port;
         }

@@ -44,9 +44,12 @@ struct flow_node *flow_on_port(struct stack *st, uint8_t proto, uint16_t port,
 /* A free port of net_set_defaults' range, for local → remote, chosen as RFC 6056 algorithm 4
  * says (a keyed offset and a counter per group of destinations, which it steps by a random amount:
  * CVE-2022-1012). With a remote, the four-tuple must be free and nobody bound to the port; with a
- * remote of any:0, no node at all may hold the port on an overlapping address. 0: none left. */
+ * remote of any:0, no node at all may hold the port on an overlapping address. gives_way (NULL:
+ * none does) says that the node which has the four-tuple may be replaced; who asked has to do that.
+ * 0: none left. */
+typedef bool flow_gives_way(struct stack *st, struct flow_node *n);
 uint16_t flow_pick_port(struct stack *st, uint8_t proto, const struct endpoint *local,
-                        const struct endpoint *remote);
+                        const struct endpoint *remote, flow_gives_way *gives_way);
 
 /* flow_init is called by net_init (-ENOMEM), flow_clear by net_repair, after which every owner
  * inserts its node anew. */

@@ -123,7 +123,7 @@ static bool may_bind(struct stack *st, const struct addr *a) {
 /* A port for u, which has none. */
 static bool pick_port(struct stack *st, struct udp *u) {
     static const struct endpoint any;
-    u->local.port = flow_pick_port(st, PROTO_UDP, &u->local, &any);
+    u->local.port = flow_pick_port(st, PROTO_UDP, &u->local, &any, NULL);
     return u->local.port != 0;
 }
 

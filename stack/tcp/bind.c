@@ -31,7 +31,7 @@ int tcp_bind(struct stack *st, struct tcb *t, const struct endpoint *local) {
         return -EADDRNOTAVAIL;
     if (ep.port == 0) {
         struct endpoint any = {.addr = addr_v4(0)};
-        ep.port = flow_pick_port(st, PROTO_TCP, &ep, &any);
+        ep.port = flow_pick_port(st, PROTO_TCP, &ep, &any, NULL);
         if (ep.port == 0)
             return -EADDRINUSE;
     } else if (bind_check(st, t, &ep) != 0) {

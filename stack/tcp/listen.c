@@ -144,10 +144,8 @@ void input_listen(struct stack *st, struct tcb *l, struct seg *s, const seq_t *m
         st->ctr.TcpExtListenDrops++;
         return;
     }
-    if (min_iss != NULL && seq_lt(t->snd.iss, *min_iss)) {
-        t->snd.iss = t->snd.una = *min_iss;
-        t->snd.nxt = t->snd.buf_seq = seq_add(*min_iss, 1);
-    }
+    if (min_iss != NULL)
+        tcb_begin_above(t, *min_iss);
     opts_make_room(st, t);
     bool fast = fastopen_may(st, l, t, s);
     open_child(st, l, t);

@@ -34,6 +34,8 @@ void tcp_config_default(struct tcp_config *cfg) {
         .max_orphans = 131072,
         .max_tw_buckets = 131072,
         .syn_linear = 4,
+        .tw_reuse = TW_REUSE_LOOPBACK,
+        .tw_reuse_delay_ns = 1 * S_NS,
         .rto_max_ns = TCP_RTO_MAX_NS,
         .port_range = {32768, 60999},
         .default_ttl = 64,
@@ -245,6 +247,7 @@ void tcb_set_state(struct stack *st, struct tcb *t, enum tcp_state state) {
         t->established_ns = st->now_ns;
     if (state == TCPS_TIME_WAIT) { /* nothing will be sent or come any more: keep it small */
         st->ctr.TcpExtTW++;
+        t->timewait_ns = st->now_ns;
         stream_clear(&st->chunks, &t->snd.buf);
         sent_clear(st, t);
         gaps_clear(st, t);

@@ -124,7 +124,7 @@ struct tcb {
     void *user;
     int error; /* pending, positive errno */
     int soft_error;
-    uint64_t created_ns, established_ns;
+    uint64_t created_ns, established_ns, timewait_ns; /* when it became what it says */
 
     /* ---- passive opens ---- */
     struct tcb *listener; /* of an unaccepted child */
@@ -548,6 +548,26 @@ void tcp_on_opts(struct stack *st, struct tcb *t);
 void tcp_on_orphaned(struct stack *st, struct tcb *t);
 void tcp_on_fin_again(struct stack *st, struct tcb *t); /* TIME-WAIT begins anew */
 uint64_t tcp_timeout_model(uint64_t rto_min_ns, uint64_t rto_max_ns, uint32_t n);
+
+/* ---- timewait.c ---- */
+/* What a connection leaves to the next one between its endpoints. */
+struct timewait_past {
+    seq_t min_iss;
+    uint32_t ts_recent;
+    uint64_t ts_recent_ns;
+};
+/* t waits in TIME-WAIT, and timestamps will tell its segments from a new connection's. */
+bool timewait_has_timestamps(const struct stack *st, const struct tcb *t);
+/* … and tcp_tw_reuse lets connect pick its port (RFC 6191). A flow_gives_way. */
+bool timewait_gives_way(struct stack *st, struct flow_node *n);
+/* Ends the TIME-WAIT between these endpoints, which the caller has found to give way. False: there
+ * is none. */
+bool timewait_take(struct stack *st, const struct endpoint *local, const struct endpoint *remote,
+                   struct timewait_past *past);
+/* t has just been started: it goes on where that one ended. */
+void timewait_follow(struct tcb *t, const struct timewait_past *past);
+/* … with initial sequence numbers of at least min_iss. */
+void tcb_begin_above(struct tcb *t, seq_t min_iss);
 
 /* ---- isn.c ---- */
 seq_t isn_choose(struct stack *st, const struct tcb *t);

@@ -80,6 +80,9 @@ struct tcp_config {
     bool abort_on_overflow;         /* tcp_abort_on_overflow 0 */
     uint32_t max_orphans;           /* tcp_max_orphans 131072 */
     uint32_t max_tw_buckets;        /* tcp_max_tw_buckets 131072 */
+    uint32_t tw_reuse;              /* tcp_tw_reuse 2: enum tw_reuse */
+    uint64_t tw_reuse_delay_ns;     /* tcp_tw_reuse_delay 1 s */
+    bool rfc1337;                   /* tcp_rfc1337 0: a RST ends TIME-WAIT */
     uint32_t syn_linear;            /* tcp_syn_linear_timeouts 4 */
     uint64_t rto_max_ns;            /* tcp_rto_max_ms 120,000 */
     uint32_t port_range[2];         /* ip_local_port_range 32768 60999 */
@@ -90,6 +93,7 @@ struct tcp_config {
     uint32_t core_rmem_max, core_wmem_max; /* net.core.rmem_max, wmem_max 212992 */
     uint32_t core_rmem_default;            /* net.core.rmem_default 212992: of UDP */
 };
+enum tw_reuse { TW_REUSE_NEVER, TW_REUSE_ALWAYS, TW_REUSE_LOOPBACK };
 enum syncookies { SYNCOOKIES_NEVER, SYNCOOKIES_WHEN_FULL, SYNCOOKIES_ALWAYS };
 enum recovery_bit { RACK_NO_DUPTHRESH = 4 };
 void tcp_config_default(struct tcp_config *cfg);

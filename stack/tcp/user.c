@@ -101,11 +101,13 @@ static int choose_endpoints(struct stack *st, struct tcb *t, const struct endpoi
             return err;
     }
     if (!t->bound) {
-        local->port = flow_pick_port(st, PROTO_TCP, local, remote);
+        local->port = flow_pick_port(st, PROTO_TCP, local, remote, timewait_gives_way);
         return local->port != 0 ? 0 : -EADDRNOTAVAIL;
     }
     struct flow_key key = {.local = *local, .remote = *remote, .proto = PROTO_TCP};
-    return flow_find(st, &key) == NULL ? 0 : -EADDRNOTAVAIL;
+    struct flow_node *n = flow_find(st, &key);
+    /* Whoever has named the port need not wait, as in Linux: he has no other. */
+    return n == NULL || timewait_has_timestamps(st, tcb_from_flow(n)) ? 0 : -EADDRNOTAVAIL;
 }
 
 static int may_connect(struct stack *st, const struct tcb *t, const struct endpoint *remote) {
@@ -181,6 +183,8 @@ ssize_t tcp_connect_with(struct stack *st, struct tcb *t, const struct endpoint 
         err = choose_endpoints(st, t, remote, &local);
     if (err != 0)
         return err;
+    struct timewait_past past;
+    bool again = timewait_take(st, &local, remote, &past);
     stack_dirty(st, t);
     if (t->done)
         renew(st, t);
@@ -189,6 +193,8 @@ ssize_t tcp_connect_with(struct stack *st, struct tcb *t, const struct endpoint 
     t->remote = *remote;
     t->bound = true;
     tcb_start(st, t);
+    if (again)
+        timewait_follow(t, &past);
     tcb_set_state(st, t, TCPS_SYN_SENT);
     tcb_insert_flow(st, t);
     bool later = iov == NULL && t->opts.fastopen_connect;

@@ -176,11 +176,20 @@ Test(close, a_repeated_fin_in_time_wait_is_acked_and_restarts_the_clock) {
 }
 
 Test(close, v26_rfc1337_a_rst_does_not_end_time_wait) {
+    t_cfg.tcp.rfc1337 = true;
     into_time_wait("mss 1460");
     in("R 2:2(0) win 0");
     in("R. 2:2(0) ack 2 win 0");
     t_skip();
     t_expect_state(TCPS_TIME_WAIT);
+}
+
+Test(close, without_tcp_rfc1337_a_rst_with_the_exact_number_ends_time_wait) {
+    into_time_wait("mss 1460");
+    in("R 3:3(0) win 0");
+    t_expect_state(TCPS_TIME_WAIT);
+    in("R 2:2(0) win 0");
+    t_expect_state(TCPS_CLOSED);
 }
 
 Test(close, old_data_in_time_wait_is_answered_with_an_ack) {

@@ -136,6 +136,7 @@ Test(hostile, v25_an_optimistic_ack_is_none) {
 }
 
 Test(hostile, v26_time_wait_is_not_assassinated) {
+    t_cfg.tcp.rfc1337 = true;
     t_established("mss 1000", 65535);
     t_close();
     out("F. 1:1(0) ack 1");

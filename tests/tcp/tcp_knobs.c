@@ -44,6 +44,56 @@ Test(knobs, rto_max_bounds_the_timeout) {
     out_after(1000, "P. 1:1001(1000) ack 1");
 }
 
+/* An active open of the one port that there is, and its end in TIME-WAIT. */
+static void into_time_wait(uint32_t tw_reuse) {
+    t_cfg.tcp.port_range[0] = t_cfg.tcp.port_range[1] = 7777;
+    t_cfg.tcp.tw_reuse = tw_reuse;
+    t_connected("mss 1000,nop,nop,TS val 100 ecr 0", 65535);
+    t_close();
+    out("F. 1:1(0) ack 1");
+    in("F. 1:1(0) ack 2 win 65535 <nop,nop,TS val 200 ecr last>");
+    out(". 2:2(0) ack 2");
+    t_expect_state(TCPS_TIME_WAIT);
+}
+
+/* tcp_tw_reuse, tcp_tw_reuse_delay. */
+Test(knobs, rfc6191_connect_takes_over_its_time_wait) {
+    into_time_wait(1);
+    uint32_t old = t_local_isn(), tsval = t_last_tsval();
+    t_socket();
+    after(990);
+    cr_assert_eq(t_connect_again(), -EADDRNOTAVAIL);
+    after(20);
+    cr_assert_eq(t_connect_again(), -EINPROGRESS);
+    cr_assert_gt((int32_t)(t_peek_seq() - old), 65535);
+    out("S 0:0(0) <mss 1460,sackOK,TS val * ecr 0,nop,wscale *>");
+    cr_assert_gt((int32_t)(t_last_tsval() - tsval), 0);
+    t_expect_state(TCPS_SYN_SENT);
+    cr_assert_eq(t_counter("TcpExtTWRecycled"), 1);
+}
+
+Test(knobs, tw_reuse_by_default_is_for_loopback_only) {
+    into_time_wait(2);
+    t_socket();
+    after(2000);
+    cr_assert_eq(t_connect_again(), -EADDRNOTAVAIL);
+}
+
+/* As Linux: who has bound the port waits for nothing. */
+Test(knobs, rfc6191_a_bound_connect_takes_over_its_time_wait_at_once) {
+    t_connect_from_port();
+    out("S 0:0(0)");
+    in("S. 0:0(0) ack 1 win 65535 <mss 1000,nop,nop,TS val 100 ecr 0>");
+    out(". 1:1(0) ack 1");
+    t_close();
+    out("F. 1:1(0) ack 1");
+    in("F. 1:1(0) ack 2 win 65535 <nop,nop,TS val 200 ecr last>");
+    out(". 2:2(0) ack 2");
+    t_connect_from_port();
+    out("S 0:0(0)");
+    cr_assert_eq(t_counter("TcpExtTWRecycled"), 1);
+}
+
 /* ip_local_port_range. */
 Test(knobs, ports_are_of_the_range) {
     t_cfg.tcp.port_range[0] = t_cfg.tcp.port_range[1] = 7777;

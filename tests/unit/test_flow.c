@@ -153,10 +153,10 @@ Test(flow, rfc6056_ephemeral_ports) {
     unsigned in_step = 0;
     uint16_t last = 0;
     for (uint32_t i = 0; i < 2000; i++) {
-        uint16_t p = flow_pick_port(st, PROTO_TCP, &local, &remote);
+        uint16_t p = flow_pick_port(st, PROTO_TCP, &local, &remote, NULL);
         cr_assert(p >= 32768 && p <= 60999);
         remote.addr = addr_v4(0xc0000000 + i);
-        uint16_t q = flow_pick_port(st, PROTO_TCP, &local, &remote);
+        uint16_t q = flow_pick_port(st, PROTO_TCP, &local, &remote, NULL);
         in_step += (uint16_t)(q - p) < 100 || (uint16_t)(p - q) < 100;
         remote.addr = PEER;
         cr_assert_neq(p, last, "no port twice in a row, though nobody took it");
@@ -175,22 +175,23 @@ Test(flow, ephemeral_port_must_be_free) {
     struct endpoint local = ep(0x0a000001, 0), remote = ep(0x0a000002, 80);
     struct endpoint other = ep(0x0a000003, 80), any = ANY, elsewhere = ep(0x0a000009, 0);
     for (uint32_t i = 0; i < N; i++) {
-        uint16_t p = flow_pick_port(st, PROTO_TCP, &local, &remote);
+        uint16_t p = flow_pick_port(st, PROTO_TCP, &local, &remote, NULL);
         cr_assert_neq(p, 0);
         cr_assert_not(seen[p]);
         seen[p] = true;
         put(st, &n[i], ep(0x0a000001, p), remote);
     }
-    cr_assert_eq(flow_pick_port(st, PROTO_TCP, &local, &remote), 0, "all are taken");
-    cr_assert_neq(flow_pick_port(st, PROTO_TCP, &local, &other), 0, "not to another remote");
-    cr_assert_eq(flow_pick_port(st, PROTO_TCP, &local, &any), 0, "bind(0) wants one of its own");
-    cr_assert_neq(flow_pick_port(st, PROTO_TCP, &elsewhere, &any), 0, "on another address");
-    cr_assert_neq(flow_pick_port(st, PROTO_UDP, &local, &any), 0, "another protocol");
+    cr_assert_eq(flow_pick_port(st, PROTO_TCP, &local, &remote, NULL), 0, "all are taken");
+    cr_assert_neq(flow_pick_port(st, PROTO_TCP, &local, &other, NULL), 0, "not to another remote");
+    cr_assert_eq(flow_pick_port(st, PROTO_TCP, &local, &any, NULL), 0,
+                 "bind(0) wants one of its own");
+    cr_assert_neq(flow_pick_port(st, PROTO_TCP, &elsewhere, &any, NULL), 0, "on another address");
+    cr_assert_neq(flow_pick_port(st, PROTO_UDP, &local, &any, NULL), 0, "another protocol");
     flow_remove(st, &n[77]);
     uint16_t left = n[77].key.local.port;
-    cr_assert_eq(flow_pick_port(st, PROTO_TCP, &local, &remote), left);
+    cr_assert_eq(flow_pick_port(st, PROTO_TCP, &local, &remote, NULL), left);
     put(st, &extra, ep(0, left), ANY); /* somebody is bound to it */
-    cr_assert_eq(flow_pick_port(st, PROTO_TCP, &local, &remote), 0);
+    cr_assert_eq(flow_pick_port(st, PROTO_TCP, &local, &remote, NULL), 0);
     free(n);
     fx_free(st);
 }
