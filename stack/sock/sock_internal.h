@@ -40,7 +40,7 @@ struct sock_opts {
     int mtu_discover, recverr, pktinfo, recvtos, recvttl, freebind, bind_no_port;
     int zerocopy, inq, no_check, rxq_ovfl, select_err_queue, wifi_status, nofcs, prefer_busy_poll;
     int transparent, recvopts, retopts, origdstaddr, recvchecksum, recverr_rfc4884;
-    int mcast_loop, mcast_all, mcast_ttl, recvfragsize, thin_lto, tx_delay;
+    int mcast_loop, mcast_all, mcast_ttl, recvfragsize, tx_delay;
     uint32_t mcast_if; /* in network order */
     int rcvmark, bind_ifindex, buf_lock, incoming_cpu, txrehash, lock_filter;
     int peek_off;                          /* SO_PEEK_OFF; -1: off */

@@ -15,6 +15,9 @@
 #include "stack/tcp/cc.h"
 #include "stack/tcp/tcb.h"
 
+#define THIN_SEGMENTS 4u
+#define THIN_RETRIES  6u /* TCP_THIN_LINEAR_RETRIES */
+
 void loss_init(struct tcb *t) {
     /* RFC 6582 §3.2 step 1: before anything that can be lost. */
     t->loss.recover = t->snd.iss;
@@ -299,6 +302,14 @@ void loss_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
 
 /* ---- timers ---- */
 
+/* A thin stream (Linux: tcp_stream_is_thin) never has the duplicates that would spare it the
+ * timeout, and puts no load on the path: it may try again without RFC 6298 (5.5) for a while. */
+static bool backs_off(const struct stack *st, const struct tcb *t) {
+    bool linear = st->tcp->cfg.thin_linear || t->opts.thin_linear != 0;
+    return !linear || tcb_segments(t, tcb_outstanding(t)) >= THIN_SEGMENTS ||
+           t->loss.backoff > THIN_RETRIES;
+}
+
 /* RFC 6298 (5.4)-(5.6), RFC 5681 §3.1; RFC 8985 §6.3: what was sent but a moment ago is spared. */
 void loss_on_timeout(struct stack *st, struct tcb *t) {
     bool fresh = t->loss.state < LOSS_RECOVERY, first = fresh || t->loss.backoff == 0;
@@ -329,7 +340,8 @@ void loss_on_timeout(struct stack *st, struct tcb *t) {
     account_on_timeout(st, t);
     t->tlp.out = false;
     t->cc.cwnd_bytes = scoreboard_pipe(t) + t->snd.mss; /* LW */
-    rtt_backoff(t);
+    if (backs_off(st, t))
+        rtt_backoff(t);
 }
 
 void loss_on_reorder_timeout(struct stack *st, struct tcb *t) {

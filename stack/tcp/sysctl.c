@@ -113,6 +113,8 @@ static const struct desc table[] = {
     BOOL("net.ipv4.tcp_rfc1337", rfc1337, "a RST does not end TIME-WAIT (RFC 1337)"),
     U32("net.ipv4.tcp_syn_linear_timeouts", syn_linear, 0, 127,
         "SYNs sent again before the timeout begins to double"),
+    BOOL("net.ipv4.tcp_thin_linear_timeouts", thin_linear,
+         "with fewer than four segments in flight the timeout doubles from the seventh on only"),
     TIME("net.ipv4.tcp_rto_max_ms", rto_max_ns, 1000, 1000000u, "upper bound of the timeout"),
     {"net.ipv4.ip_local_port_range", "ports that connect and bind pick", SYSCTL_RANGE,
      AT(port_range), 1, 65535, 0},

@@ -57,6 +57,7 @@ struct tcp_config {
     bool slow_start_after_idle;    /* tcp_slow_start_after_idle 1 */
     uint32_t recovery;        /* tcp_recovery 1: enum recovery_bit; RACK itself cannot be off */
     uint32_t early_retrans;   /* tcp_early_retrans 3: tail loss probes; 0: none */
+    bool thin_linear;         /* tcp_thin_linear_timeouts 0 */
     uint32_t frto;            /* tcp_frto 2 */
     uint32_t reordering;      /* tcp_reordering 3, segments */
     uint32_t max_reordering;  /* tcp_max_reordering 300 */
@@ -106,6 +107,7 @@ struct tcp_sockopts {
     uint32_t linger_s;
     uint32_t keepidle_s, keepintvl_s, keepcnt; /* 0: the stack's default */
     uint32_t user_timeout_ms, maxseg, syncnt;
+    uint32_t thin_linear;    /* TCP_THIN_LINEAR_TIMEOUTS */
     int32_t linger2_s;       /* TCP_LINGER2; 0: default */
     uint32_t rcvbuf, sndbuf; /* 0: default, may grow; else fixed as Linux does (doubled already) */
     uint32_t rcvlowat;

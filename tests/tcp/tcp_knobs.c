@@ -94,6 +94,40 @@ Test(knobs, rfc6191_a_bound_connect_takes_over_its_time_wait_at_once) {
     cr_assert_eq(t_counter("TcpExtTWRecycled"), 1);
 }
 
+/* tcp_thin_linear_timeouts and the option: six timeouts of the same length. */
+static void expect_linear_timeouts(void) {
+    t_send(1000);
+    out("P. 1:1001(1000) ack 1");
+    for (int i = 0; i < 7; i++)
+        out_after(200, "P. 1:1001(1000) ack 1");
+    out_after(400, "P. 1:1001(1000) ack 1");
+    out_after(800, "P. 1:1001(1000) ack 1");
+}
+
+Test(knobs, thin_linear_timeouts_do_not_double_at_first) {
+    t_cfg.tcp.thin_linear = true;
+    t_cfg.tcp.early_retrans = 0;
+    t_established("mss 1000", 65535);
+    expect_linear_timeouts();
+}
+
+Test(knobs, thin_linear_timeouts_of_one_socket) {
+    t_cfg.tcp.early_retrans = 0;
+    t_established("mss 1000", 65535);
+    t_set(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1);
+    expect_linear_timeouts();
+}
+
+Test(knobs, thin_linear_timeouts_are_not_for_thick_streams) {
+    t_cfg.tcp.thin_linear = true;
+    t_cfg.tcp.early_retrans = 0;
+    t_established("mss 1000", 65535);
+    t_send(4000);
+    t_skip();
+    out_after(200, ". 1:1001(1000) ack 1");
+    out_after(400, ". 1:1001(1000) ack 1");
+}
+
 /* ip_local_port_range. */
 Test(knobs, ports_are_of_the_range) {
     t_cfg.tcp.port_range[0] = t_cfg.tcp.port_range[1] = 7777;
