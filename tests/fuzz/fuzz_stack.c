@@ -232,8 +232,10 @@ static void set_key(struct sock *so, uint16_t len) {
     sock_setopt(t.st, so, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof(sig));
 }
 
+/* The same at the beginning of every input, or none could be played again. */
+static uint8_t bytes[20000];
+
 static void user_call(void) {
-    static uint8_t bytes[20000];
     uint32_t what = take(1), n = take(2) % sizeof(bytes);
     struct sock **so = &t.so[what >> 4 & (MAX_SOCKS - 1)];
     struct iovec iov = {bytes, n};
@@ -375,6 +377,7 @@ static void start(const uint8_t *data, size_t len) {
         madvise(mem, size, MADV_DONTNEED); /* zeros again */
     assert(mem != MAP_FAILED);
     memset(&t, 0, sizeof(t));
+    memset(bytes, 0, sizeof(bytes));
     t.in = data;
     t.left = len;
     choose(&cfg.tcp);
@@ -394,6 +397,16 @@ static void start(const uint8_t *data, size_t len) {
     announce_peer();
 }
 
+static void expect_idle(void) {
+    uint32_t live, timewait;
+    if (stack_idle(t.st))
+        return;
+    tcp_count(t.st, &live, &timewait);
+    fprintf(stderr, "left: %u sockets, %u connections, %u in TIME-WAIT, %u packets to send\n",
+            sock_count(t.st), live, timewait, t.st->tx_len + t.st->loop_len);
+    abort();
+}
+
 /* Whatever has happened: when the user lets go of everything, all is freed in the end. */
 static void finish(void) {
     stack_set_time(t.st, t.now_ns);
@@ -411,7 +424,7 @@ static void finish(void) {
         t.now_ns += 30000 * NS_PER_MS;
         poll_stack();
     }
-    assert(stack_idle(t.st));
+    expect_idle();
     assert(t.st->pkts.n_used == 0);
     assert(t.st->chunks.small.n_used + t.st->chunks.large.n_used == 0);
 }
