@@ -6,10 +6,7 @@
 
 #include "stack/sock/sock_internal.h"
 
-/* Linux's bounds (net/core/sock.c). */
-#define RCVBUF_MIN 2304u
-#define SNDBUF_MIN 4608u
-#define SNDBUF_UDP 212992u
+#define SNDBUF_UDP 212992u /* Linux's wmem_default */
 
 #define SO_PASSRIGHTS_NR 83 /* Linux 6.16 */
 #define BPF_EXTENSIONS   64 /* SKF_AD_MAX */
@@ -280,14 +277,16 @@ int opt_socket_set(struct stack *st, struct sock *so, int name, const void *val,
     case SO_RCVBUF:
     case SO_RCVBUFFORCE:
         if ((err = opt_get_int(val, len, &v)) == 0)
-            o->rcvbuf = bufsize(
-                v, name == SO_RCVBUF ? tcp_get_config(st)->core_rmem_max : INT_MAX / 2, RCVBUF_MIN);
+            o->rcvbuf =
+                bufsize(v, name == SO_RCVBUF ? tcp_get_config(st)->core_rmem_max : INT_MAX / 2,
+                        SOCK_MIN_RCVBUF);
         break;
     case SO_SNDBUF:
     case SO_SNDBUFFORCE:
         if ((err = opt_get_int(val, len, &v)) == 0)
-            o->sndbuf = bufsize(
-                v, name == SO_SNDBUF ? tcp_get_config(st)->core_wmem_max : INT_MAX / 2, SNDBUF_MIN);
+            o->sndbuf =
+                bufsize(v, name == SO_SNDBUF ? tcp_get_config(st)->core_wmem_max : INT_MAX / 2,
+                        SOCK_MIN_SNDBUF);
         break;
     case SO_MAX_PACING_RATE:
         err = pacing_set(o, val, len);

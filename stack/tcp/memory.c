@@ -10,8 +10,6 @@
 
 #include "stack/tcp/tcb.h"
 
-#define ORPHAN_FREE 4608u /* SOCK_MIN_SNDBUF: an orphan with less to send stays */
-
 static uint32_t pages_of(uint32_t small, uint32_t large) {
     return small * (CHUNK_SMALL_SIZE / MEMORY_PAGE) + large * (CHUNK_LARGE_SIZE / MEMORY_PAGE);
 }
@@ -26,21 +24,24 @@ static uint32_t mark(const struct stack *st, int which) {
     return u32_min(st->tcp->cfg.mem[which], (uint32_t)(all * sixths[which] / 6));
 }
 
+static bool is_unrestrained(const struct stack *st) {
+    return memory_pages(st) <= mark(st, MEM_LEAST);
+}
+
 void memory_update(struct stack *st) {
     struct memory *m = &st->tcp->memory;
-    uint32_t pages = memory_pages(st);
-    if (!m->pressure && pages > mark(st, MEM_FIRST)) {
+    if (!m->pressure && memory_pages(st) > mark(st, MEM_FIRST)) {
         m->pressure = true;
         m->since_ns = st->now_ns;
         st->ctr.TcpExtTCPMemoryPressures++;
-    } else if (m->pressure && pages <= mark(st, MEM_LEAST)) {
+    } else if (m->pressure && is_unrestrained(st)) {
         m->pressure = false;
         st->ctr.TcpExtTCPMemoryPressuresChrono += (st->now_ns - m->since_ns) / MS_NS;
     }
 }
 
 bool memory_may_grow(const struct stack *st) {
-    return !st->tcp->memory.pressure && memory_pages(st) <= mark(st, MEM_LEAST);
+    return !st->tcp->memory.pressure && is_unrestrained(st);
 }
 
 bool memory_is_out(const struct stack *st) {
@@ -51,11 +52,9 @@ static uint32_t received(const struct tcb *t) {
     return (uint32_t)t->rcv.queue.len + t->rcv.gap_true_size;
 }
 
-/* Linux's __sk_mem_raise_allocated. */
+/* Linux's __sk_mem_raise_allocated, where memory is not free for all. */
 static bool may_hold_more(const struct stack *st, const struct tcb *t, uint32_t has,
                           uint32_t least) {
-    if (memory_pages(st) <= mark(st, MEM_LEAST))
-        return true;
     if (memory_is_out(st))
         return false;
     if (!st->tcp->memory.pressure || has < least)
@@ -65,16 +64,17 @@ static bool may_hold_more(const struct stack *st, const struct tcb *t, uint32_t 
 }
 
 bool memory_may_send(const struct stack *st, const struct tcb *t) {
-    return may_hold_more(st, t, sndbuf_used(t), st->tcp->cfg.wmem[MEM_LEAST]);
+    return is_unrestrained(st) ||
+           may_hold_more(st, t, sndbuf_used(t), st->tcp->cfg.wmem[MEM_LEAST]);
 }
 
 bool memory_may_receive(const struct stack *st, const struct tcb *t) {
-    return may_hold_more(st, t, received(t), st->tcp->cfg.rmem[MEM_LEAST]);
+    return is_unrestrained(st) || may_hold_more(st, t, received(t), st->tcp->cfg.rmem[MEM_LEAST]);
 }
 
 bool memory_forbids_orphan(struct stack *st, const struct tcb *t) {
     bool many = st->tcp->n_orphans > st->tcp->cfg.max_orphans;
-    if (!many && !(memory_is_out(st) && sndbuf_used(t) > ORPHAN_FREE))
+    if (!many && !(memory_is_out(st) && sndbuf_used(t) > SOCK_MIN_SNDBUF))
         return false;
     st->ctr.TcpExtTCPAbortOnMemory++;
     return true;

@@ -277,7 +277,7 @@ static uint32_t wanted_window(struct tcb *t, uint32_t copied) {
 static void grow(struct stack *st, struct tcb *t, uint32_t n) {
     uint64_t rtt = rcvrtt_ns(t);
     t->rcv.grow_copied += n;
-    if (rtt == 0 || st->now_ns - t->rcv.grow_start_ns < rtt)
+    if (st->now_ns - t->rcv.grow_start_ns < rtt)
         return;
     uint32_t waits = (uint32_t)t->rcv.queue.len;
     uint32_t copied = t->rcv.grow_copied > waits ? t->rcv.grow_copied - waits : 0;

@@ -18,7 +18,6 @@
 #define SKB_HEADROOM 576u   /* … of it, what shares a power of two with the payload */
 #define SKB_HEAD     256u   /* … and what does not */
 #define GOAL_MAX     65279u /* sk_gso_max_size */
-#define SNDBUF_MIN   4608u  /* SOCK_MIN_SNDBUF */
 #define GROW_CWNDS   2u     /* one cwnd under way, one in wait (tcp_sndbuf_expand) */
 
 void sndbuf_init(struct stack *st, struct tcb *t) {
@@ -71,7 +70,7 @@ void sndbuf_grow(struct stack *st, struct tcb *t) {
 /* sk_stream_moderate_sndbuf. */
 void sndbuf_moderate(const struct stack *st, struct tcb *t) {
     if (t->opts.sndbuf == 0 && !memory_may_send(st, t))
-        t->sndbuf.limit = u32_max(u32_min(t->sndbuf.limit, sndbuf_used(t) / 2), SNDBUF_MIN);
+        t->sndbuf.limit = u32_max(u32_min(t->sndbuf.limit, sndbuf_used(t) / 2), SOCK_MIN_SNDBUF);
 }
 
 static uint32_t lowat(const struct stack *st, const struct tcb *t) {

@@ -107,7 +107,8 @@ static const struct desc table[] = {
     U32("net.ipv4.tcp_max_tw_buckets", max_tw_buckets, 0, INT_MAX,
         "connections in TIME-WAIT; beyond it, and beyond half of all, the oldest goes"),
     U32("net.ipv4.tcp_tw_reuse", tw_reuse, 0, 2,
-        "connect takes over its own TIME-WAIT (RFC 6191): 1 always, 2 between loopback addresses"),
+        "connect takes over its own TIME-WAIT (RFC 6191): 1 always, 2 with a loopback address "
+        "only"),
     TIME("net.ipv4.tcp_tw_reuse_delay", tw_reuse_delay_ns, 1, 1000000u,
          "milliseconds in TIME-WAIT before it does"),
     BOOL("net.ipv4.tcp_rfc1337", rfc1337, "a RST does not end TIME-WAIT (RFC 1337)"),
@@ -123,9 +124,12 @@ static const struct desc table[] = {
          "the receive buffer grows as the reader keeps up"),
     U32("net.ipv4.tcp_notsent_lowat", notsent_lowat, 0, UINT32_MAX,
         "bytes that may wait unsent before a writer does"),
-    U32("net.core.rmem_max", core_rmem_max, 2304, INT_MAX, "the most that SO_RCVBUF gives"),
-    U32("net.core.wmem_max", core_wmem_max, 4608, INT_MAX, "the most that SO_SNDBUF gives"),
-    U32("net.core.rmem_default", core_rmem_default, 2304, INT_MAX, "receive buffer of UDP"),
+    U32("net.core.rmem_max", core_rmem_max, SOCK_MIN_RCVBUF, INT_MAX,
+        "the most that SO_RCVBUF gives"),
+    U32("net.core.wmem_max", core_wmem_max, SOCK_MIN_SNDBUF, INT_MAX,
+        "the most that SO_SNDBUF gives"),
+    U32("net.core.rmem_default", core_rmem_default, SOCK_MIN_RCVBUF, INT_MAX,
+        "receive buffer of UDP"),
     U32("net.core.somaxconn", somaxconn, 0, INT_MAX, "bound of a listener's backlog"),
 };
 #define N_SYSCTLS (sizeof(table) / sizeof(table[0]))

@@ -25,6 +25,10 @@ enum tcp_state { /* Linux's numbers, as TCP_INFO shows them */
                  TCPS_CLOSING,
 };
 
+/* Linux's least SO_RCVBUF and SO_SNDBUF, bytes. */
+#define SOCK_MIN_RCVBUF 2304u
+#define SOCK_MIN_SNDBUF 4608u
+
 /* Of a triple such as tcp_rmem. */
 enum { MEM_LEAST, MEM_FIRST, MEM_MOST, MEM_N };
 
