@@ -13,7 +13,6 @@ void rtt_init(struct tcb *t) {
     t->rtt.rto_ns = TCP_RTO_INIT_NS;
     t->rtt.max_ns = TCP_RTO_MAX_NS;
     t->rtt.min_ns = UINT64_MAX;
-    t->rtt.round_end = t->snd.nxt;
 }
 
 uint64_t rtt_min_rto(const struct stack *st, const struct tcb *t) {

@@ -21,7 +21,7 @@
 #define GROW_CWNDS   2u     /* one cwnd under way, one in wait (tcp_sndbuf_expand) */
 
 void sndbuf_init(struct stack *st, struct tcb *t) {
-    t->sndbuf = (struct sndbuf){.limit = st->tcp->cfg.wmem[MEM_FIRST], .pushed = t->snd.nxt};
+    t->sndbuf = (struct sndbuf){.limit = st->tcp->cfg.wmem[MEM_FIRST]};
 }
 
 static uint32_t size_goal(const struct tcb *t) {

@@ -133,8 +133,7 @@ struct tcb *syncookie_accept(struct stack *st, struct tcb *l, const struct seg *
     struct tcb *t = listen_make_child(st, l, &syn);
     if (t == NULL)
         return NULL;
-    t->snd.iss = t->snd.una = cookie;
-    t->snd.nxt = t->snd.buf_seq = seq_add(cookie, 1);
+    tcb_begin_at(t, cookie);
     t->rcv.adv = seq_add(t->rcv.nxt, recv_syn_window(t)); /* what the SYN-ACK offered */
     return t;
 }

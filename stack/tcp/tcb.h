@@ -583,5 +583,8 @@ void tcb_establish(struct stack *st, struct tcb *t, const struct seg *s);
 void tcb_begin_data(struct stack *st, struct tcb *t);
 /* What a connection starts with, before its first SYN. */
 void tcb_start(struct stack *st, struct tcb *t);
+/* Nothing has been sent, and our numbers begin at `iss`: tcb_start's choice, or what takes its
+ * place. */
+void tcb_begin_at(struct tcb *t, seq_t iss);
 
 #endif

@@ -11,11 +11,8 @@ static seq_t min_iss_after(const struct tcb *t) {
 }
 
 void tcb_begin_above(struct tcb *t, seq_t min_iss) {
-    if (!seq_lt(t->snd.iss, min_iss))
-        return;
-    t->snd.iss = t->snd.una = t->snd.small_end = min_iss;
-    t->snd.nxt = t->snd.buf_seq = seq_add(min_iss, 1);
-    t->rtt.round_end = t->snd.nxt;
+    if (seq_lt(t->snd.iss, min_iss))
+        tcb_begin_at(t, min_iss);
 }
 
 /* ---- our own connect takes it over (RFC 6191 §2) ---- */

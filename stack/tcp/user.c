@@ -7,6 +7,12 @@
 
 /* ---- open ---- */
 
+void tcb_begin_at(struct tcb *t, seq_t iss) {
+    t->snd.iss = t->snd.una = t->snd.small_end = iss;
+    t->snd.nxt = t->snd.buf_seq = seq_add(iss, 1);
+    t->sndbuf.pushed = t->rtt.round_end = t->snd.nxt;
+}
+
 void tcb_start(struct stack *st, struct tcb *t) {
     const struct tcp_config *cfg = &st->tcp->cfg;
     t->path = net_path_metrics(st, &t->remote.addr);
@@ -20,11 +26,9 @@ void tcb_start(struct stack *st, struct tcb *t) {
     mtu_start(st, t);
     opts_update_mss(st, t);
     recv_init(st, t);
-    seq_t iss = isn_choose(st, t);
-    t->snd.iss = t->snd.una = t->snd.small_end = iss;
-    t->snd.nxt = t->snd.buf_seq = seq_add(iss, 1);
     sndbuf_init(st, t);
     rtt_init(t);
+    tcb_begin_at(t, isn_choose(st, t));
     rtt_on_opts(st, t);
     t->ack.ato_ns = TCP_DELACK_NS;
     cc_choose(st, t);
