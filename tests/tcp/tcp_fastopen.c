@@ -2,11 +2,9 @@
  * carries data, and the server's application has it a round trip earlier. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#include <linux/errqueue.h>
 
 #include "stack/tcp/tcb.h"
+#include "tests/tcp/report.h"
 #include "tests/tcp/script.h"
 
 /* The key of the server's cookies: words of 32 bits as Linux's sysctl has them. */
@@ -266,16 +264,11 @@ Test(fastopen_client, without_memory_for_its_record_it_counts_as_never_sent) {
 
 /* How many MSG_ZEROCOPY sends have been completed since the last call. */
 static uint32_t completed(void) {
-    _Alignas(struct cmsghdr) char control[256];
-    struct msghdr msg = {.msg_control = control, .msg_controllen = sizeof(control)};
-    struct sock_extended_err e;
-    if (sock_recv(t_stack(), t_sock(), &msg, MSG_ERRQUEUE) < 0)
+    struct report r;
+    if (!next_report(&r))
         return 0;
-    const struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    cr_assert_not_null(c);
-    memcpy(&e, CMSG_DATA(c), sizeof(e));
-    cr_assert_eq(e.ee_origin, SO_EE_ORIGIN_ZEROCOPY);
-    return e.ee_data - e.ee_info + 1;
+    cr_assert_eq(r.ee.ee_origin, SO_EE_ORIGIN_ZEROCOPY);
+    return r.ee.ee_data - r.ee.ee_info + 1;
 }
 
 Test(fastopen_client, msg_zerocopy_is_completed_with_the_syn_s_data) {
