@@ -178,16 +178,25 @@ static size_t fastopen_len(const struct tcp_fo_opt *fo) {
     return (fo->exp ? 4u : 2u) + fo->len;
 }
 
+/* On a SYN, before Fast Open: 40 bytes at most. */
+static size_t syn_options_len(const struct tcp_opts *o) {
+    size_t len = o->has_md5 ? TCP_MD5_OPT_LEN : 0;
+    len += o->has_mss ? LEN_MSS : 0;
+    len += o->has_ts ? LEN_TS + 2 : o->sack_permitted ? LEN_SACK_OK + 2 : 0;
+    return len + (o->has_wscale ? LEN_WSCALE + 1 : 0);
+}
+
+/* Padded; 0: none, or no room for it. */
+static size_t fastopen_room(const struct tcp_opts *o) {
+    size_t len = o->fo.present ? (fastopen_len(&o->fo) + 3) / 4 * 4 : 0;
+    return syn_options_len(o) + len <= TCP_OPTS_MAX ? len : 0;
+}
+
 size_t tcp_build_len(const struct tcp_hdr *h) {
     const struct tcp_opts *o = &h->opt;
+    if (h->flags & TH_SYN)
+        return TCP_HDR_LEN + syn_options_len(o) + fastopen_room(o);
     size_t len = TCP_HDR_LEN + (o->has_md5 ? TCP_MD5_OPT_LEN : 0);
-    if (h->flags & TH_SYN) {
-        len += o->has_mss ? LEN_MSS : 0;
-        len += o->has_ts ? LEN_TS + 2 : o->sack_permitted ? LEN_SACK_OK + 2 : 0;
-        len += o->has_wscale ? LEN_WSCALE + 1 : 0;
-        len += o->fo.present ? (fastopen_len(&o->fo) + 3) / 4 * 4 : 0;
-        return len;
-    }
     len += o->has_ts ? LEN_TS + 2 : 0;
     len += sack_blocks(o) > 0 ? 4 + sack_blocks(o) * LEN_SACK_BLOCK : 0;
     return len;
@@ -223,7 +232,7 @@ static uint8_t *build_syn_options(uint8_t *p, const struct tcp_opts *o) {
         p = put16(p, OPT_NOP << 8 | OPT_WSCALE);
         p = put16(p, (uint16_t)(LEN_WSCALE << 8 | o->wscale));
     }
-    if (o->fo.present) {
+    if (fastopen_room(o) > 0) {
         size_t len = fastopen_len(&o->fo);
         p = put16(p, (uint16_t)((o->fo.exp ? OPT_EXPERIMENT : OPT_FASTOPEN) << 8 | len));
         if (o->fo.exp)

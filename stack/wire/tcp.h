@@ -66,7 +66,7 @@ int tcp_parse(const uint8_t *p, size_t len, struct tcp_hdr *h);
 /* Bytes that tcp_build will write for these: header and options, a multiple of 4. Options stand
  * as Linux writes them: first nop nop MD5; then a SYN has mss, sackOK+TS (or nop nop TS), nop,
  * wscale, Fast Open (padded behind); others nop nop TS, nop nop SACK. SACK blocks that no longer
- * fit in 40 bytes are left out. */
+ * fit in 40 bytes are left out, and so is a Fast Open option beside a signature. */
 size_t tcp_build_len(const struct tcp_hdr *h);
 /* SACK blocks that have room beside these options: 0 to 4. */
 unsigned tcp_sack_room(bool has_ts, bool has_md5);

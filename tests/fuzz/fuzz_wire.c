@@ -102,7 +102,10 @@ static void fuzz_tcp(const uint8_t *p, size_t len) {
     assert(a->has_mss == b->has_mss && a->mss == b->mss);
     assert(a->has_wscale == b->has_wscale && a->wscale == b->wscale);
     assert(a->sack_permitted == b->sack_permitted && a->has_ts == b->has_ts);
-    assert(a->tsval == b->tsval && a->tsecr == b->tsecr);
+    assert(a->tsval == b->tsval && a->tsecr == b->tsecr && a->has_md5 == b->has_md5);
+    assert(a->fo.present == b->fo.present || (a->has_md5 && !b->fo.present));
+    if (b->fo.present)
+        assert(memcmp(&a->fo, &b->fo, sizeof(a->fo)) == 0);
     assert(b->nsack == a->nsack || (a->has_ts && a->nsack == 4 && b->nsack == 3));
     for (int i = 0; i < b->nsack; i++)
         assert(seq_eq(a->sack[i].lo, b->sack[i].lo) && seq_eq(a->sack[i].hi, b->sack[i].hi));

@@ -83,6 +83,21 @@ Test(tcp_wire, sack_blocks_fill_what_room_there_is) {
     expect_wire(&in, "\x01\x01\x05\x0a\0\0\0\0\0\0\0\x08", 12);
 }
 
+/* Found by fuzz_wire: the two together would overrun the header. */
+Test(tcp_wire, a_fast_open_cookie_that_has_no_room_is_left_out) {
+    struct tcp_hdr in = {.flags = TH_SYN,
+                         .opt = {.has_mss = true,
+                                 .has_ts = true,
+                                 .has_wscale = true,
+                                 .fo = {.present = true, .exp = true, .len = TCP_FO_COOKIE_MAX}}};
+    cr_assert_eq(tcp_build_len(&in), TCP_HDR_MAX, "beside all others it fits");
+    in.opt.has_md5 = true;
+    uint8_t out[TCP_HDR_MAX];
+    cr_assert_eq(tcp_build(out, &in), TCP_HDR_MAX);
+    cr_assert_eq(tcp_parse(out, sizeof(out), &h), TCP_HDR_MAX);
+    cr_assert(h.opt.has_md5 && h.opt.has_ts && h.opt.has_wscale && !h.opt.fo.present);
+}
+
 Test(tcp_wire, must5_options_in_any_segment_and_must64_at_any_offset) {
     cr_assert_eq(parse_opts(TH_ACK, "\x01\x08\x0a\0\0\0\x01\0\0\0\x02", 11), 32);
     cr_assert(h.opt.has_ts && h.opt.tsval == 1 && h.opt.tsecr == 2);
