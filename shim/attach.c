@@ -257,6 +257,20 @@ static void warn_of_settings(const struct host *h) {
                       h->sh->cfg.ifname, names);
 }
 
+/* Of the namespace's own settings. */
+static void warn_of_what_is_left(const struct host *h) {
+    const struct config *cfg = &h->sh->cfg;
+    if (cfg->routes_left > 0)
+        host_say_once(
+            "%d routes of this namespace have no room in the stack on %s, which takes %d: "
+            "those that matter can be named with --route",
+            cfg->routes_left, cfg->ifname, NET_CONF_ROUTES);
+    if (h->sh->sysctl_left[0] != '\0')
+        host_say_once("%s of this namespace says something that the stack on %s cannot do: its "
+                      "default stays; --sysctl can set another",
+                      h->sh->sysctl_left, cfg->ifname);
+}
+
 int attach_host(struct host *h, bool start, char *err, size_t errlen) {
     char ifname[16];
     bool alive;
@@ -296,6 +310,7 @@ int attach_host(struct host *h, bool start, char *err, size_t errlen) {
         return e;
     }
     warn_of_settings(h);
+    warn_of_what_is_left(h);
     fdtab_reconcile(h);
     if (old_proc != PROC_NONE) {
         host_enter(h);

@@ -439,9 +439,9 @@ static int load_with(struct config *cfg, struct facts *f, char *err, size_t errl
     int r = load_env(cfg, &from_env, err, errlen);
     if (r < 0)
         return r;
-    int nifs = netlink_links(f->ifs, NETLINK_MAX_LINKS);
+    int left = 0, nifs = netlink_links(f->ifs, NETLINK_MAX_LINKS);
     int naddrs = nifs < 0 ? nifs : netlink_addrs(f->addrs, NETLINK_MAX_ADDRS);
-    int nroutes = naddrs < 0 ? naddrs : netlink_routes(f->routes, NETLINK_MAX_ROUTES);
+    int nroutes = naddrs < 0 ? naddrs : netlink_routes(f->routes, NETLINK_MAX_ROUTES, &left);
     if (nroutes < 0)
         return refuse(-nroutes, err, errlen, "cannot ask the kernel for its interfaces: %s",
                       strerror(-nroutes));
@@ -461,8 +461,10 @@ static int load_with(struct config *cfg, struct facts *f, char *err, size_t errl
     if (cfg->naddrs == 0)
         adopt_kernel_addrs(cfg, nif, f->addrs, naddrs);
     r = config_check(cfg, nif, f->addrs, naddrs, err, errlen);
-    if (r == 0)
+    if (r == 0) {
         config_adopt_routes(cfg, nif->index, f->routes, nroutes);
+        cfg->routes_left += left;
+    }
     if (r == 0 && !cfg->has_mac)
         make_mac(cfg, nif);
     return r;

@@ -27,6 +27,7 @@ struct config {
     } addr[NET_MAX_ADDRS];
     struct addr gateway; /* any: none */
     int nroutes, nadopted;
+    int routes_left;                       /* of the namespace, for want of room */
     struct route route[NET_CONF_ROUTES];   /* configured, … */
     struct route adopted[NET_CONF_ROUTES]; /* … and the namespace's (config_route.h) */
     bool take_over;

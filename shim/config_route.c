@@ -97,13 +97,16 @@ static bool contradicts_gateway(const struct config *cfg, const struct route *r)
 }
 
 void config_adopt_routes(struct config *cfg, int ifindex, const struct netif_route *kernel, int n) {
-    int configured = cfg->nroutes;
-    cfg->nadopted = 0;
-    for (int i = 0; i < n && configured + cfg->nadopted < NET_CONF_ROUTES; i++) {
+    cfg->nadopted = cfg->routes_left = 0;
+    for (int i = 0; i < n; i++) {
         struct route r = kernel[i].route;
         if (kernel[i].ifindex != ifindex || has_route(cfg, &r.dst) ||
             contradicts_gateway(cfg, &r) || !is_within_reach(cfg, &r))
             continue;
+        if (cfg->nroutes + cfg->nadopted == NET_CONF_ROUTES) {
+            cfg->routes_left++;
+            continue;
+        }
         if (!is_ours(cfg, &r.src))
             r.src = addr_v4(0); /* net_init chooses */
         cfg->adopted[cfg->nadopted++] = r;

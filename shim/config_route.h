@@ -11,7 +11,7 @@ const char *config_set_routes(struct config *cfg, const char *list);
 int config_check_routes(const struct config *cfg, char *err, size_t errlen);
 /* Takes over what the kernel routes by interface `ifindex`: not what the configuration has a route
  * for, nor a way by a gateway that is in none of our networks (the kernel may have addresses of its
- * own there). What is beyond NET_CONF_ROUTES is left. */
+ * own there). What is beyond NET_CONF_ROUTES is left, and counted in cfg->routes_left. */
 void config_adopt_routes(struct config *cfg, int ifindex, const struct netif_route *kernel, int n);
 
 #endif

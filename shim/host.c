@@ -219,7 +219,7 @@ void host_live_sysctl(struct host *h) {
     if (h == NULL || !h->sh->cfg.live_sysctl)
         return;
     tcp_config_default(&tcp);
-    sysctl_load(&tcp, &h->sh->cfg);
+    (void)sysctl_load(&tcp, &h->sh->cfg);
     host_enter(h);
     tcp_set_config(h->st, &tcp);
     host_leave(h);

@@ -39,6 +39,7 @@ struct shared {
     uint64_t size;
     uint64_t id; /* random: tells this host's segment from another's */
     struct config cfg;
+    char sysctl_left[64]; /* a knob of the namespace whose value the stack cannot take; "": none */
     struct stack *st;
     void *impair_mem;        /* NULL: none */
     int64_t clock_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC at start */

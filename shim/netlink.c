@@ -24,7 +24,7 @@ struct dump {
     /* One message; false: no more are wanted. */
     bool (*take)(struct dump *d, const struct nlmsghdr *h);
     void *out;
-    int n, max;
+    int n, max, left;
 };
 
 /* Walks one datagram of the reply. 1: more will come; 0: done; -errno. */
@@ -35,7 +35,11 @@ static int take_datagram(struct dump *d, const void *buf, ssize_t len, uint16_t 
             return 0;
         if (h->nlmsg_type == NLMSG_ERROR)
             return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-        if (h->nlmsg_type == type && d->n < d->max && !d->take(d, h))
+        if (h->nlmsg_type != type)
+            continue;
+        if (d->n == d->max)
+            d->left++;
+        else if (!d->take(d, h))
             return 0;
     }
     return 1;
@@ -217,11 +221,12 @@ static bool take_route(struct dump *d, const struct nlmsghdr *h) {
     return true;
 }
 
-int netlink_routes(struct netif_route *out, int max) {
+int netlink_routes(struct netif_route *out, int max, int *left) {
     struct query q = {.h = {.nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
     struct dump d = {.take = take_route, .out = out, .max = max};
     q.route.rtm_family = AF_INET;
     int r = transact(&q, sizeof(q.route), &d, RTM_NEWROUTE);
+    *left = d.left;
     return r < 0 ? r : d.n;
 }
 

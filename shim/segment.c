@@ -173,7 +173,9 @@ void segment_unmap(void) {
 int segment_init_stack(struct shared *sh, const struct link_caps *caps, const struct config *cfg) {
     struct stack_config sc;
     stack_cfg(cfg, &sc);
-    sysctl_load(&sc.tcp, cfg);
+    const char *left = sysctl_load(&sc.tcp, cfg);
+    if (left != NULL)
+        snprintf(sh->sysctl_left, sizeof(sh->sysctl_left), "%s", left);
     sc.net.mac = cfg->mac;
     sc.net.mtu = cfg->mtu != 0 ? cfg->mtu : caps->mtu;
     sc.net.naddrs = cfg->naddrs;

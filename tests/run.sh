@@ -168,8 +168,10 @@ group_fuzz() {
     local f name found seeds targets=() seconds
     for f in tests/fuzz/fuzz_*.c; do [ -e "$f" ] && targets+=("$(basename "$f" .c)"); done
     [ ${#targets[@]} -gt 0 ] || return 0
-    seconds=$(((LONG ? 600 : 60) * JOBS / ${#targets[@]}))
     for name in "${targets[@]}"; do
+        # The stack has more ways through it than all others.
+        seconds=$((LONG ? 600 : 60))
+        [ "$name" != fuzz_stack ] || seconds=$((2 * seconds))
         # New finds go to the build's own folder; the tree's is where the fuzzer begins.
         found=$FUZZ/corpus/$name seeds=tests/fuzz/corpus/${name#fuzz_}
         mkdir -p "$found"

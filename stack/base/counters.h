@@ -67,6 +67,7 @@
     X(TcpExtTCPFastRetrans, "fast retransmissions")                                                \
     X(TcpExtTCPSackRecovery, "recoveries begun by SACK")                                           \
     X(TcpExtTCPRenoRecovery, "recoveries begun by duplicate ACKs")                                 \
+    X(TcpExtTCPAckCompressed, "duplicate ACKs that became one with a later one")                   \
     X(TcpExtTCPOFOQueue, "segments queued out of order")                                           \
     X(TcpExtTCPOFODrop, "out-of-order segments dropped for lack of room")                          \
     X(TcpSynQueueFull, "SYNs dropped because the listener's SYN queue was full")                   \

@@ -188,10 +188,12 @@ uint16_t flow_pick_port(struct stack *st, uint8_t proto, const struct endpoint *
     /* RFC 6056 §3.3.4: F gives the offset, G (other bits of the hash) the counter. */
     uint32_t offset = (uint32_t)h, *next = &t->port_next[(h >> 32) % FLOW_PORT_SLOTS];
     struct endpoint try = *local;
-    uint32_t first = st->net->port_first, n = st->net->port_last - first + 1u;
+    const struct net_defaults *d = &st->net->defaults;
+    uint32_t first = d->port_first, n = d->port_last - first + 1u;
     for (uint32_t i = 0; i < n; i++) {
         try.port = (uint16_t)(first + (offset + *next + i) % n);
-        if (port_is_free(st, proto, &try, remote, gives_way)) {
+        if (!ports_contain(&d->reserved, try.port) &&
+            port_is_free(st, proto, &try, remote, gives_way)) {
             *next += i + 1 + rand_below(&st->rand, 8);
             return try.port;
         }

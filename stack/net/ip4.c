@@ -121,7 +121,7 @@ int ip4_send(struct stack *st, struct pkt *p, const struct ip_out *io, const str
         .df = io->df,
         .mf = mf,
         .frag_off = frag_off,
-        .ttl = io->ttl != 0 ? io->ttl : st->net->ttl,
+        .ttl = io->ttl != 0 ? io->ttl : st->net->defaults.ttl,
         .proto = io->proto,
         .src = io->src,
         .dst = io->dst,

@@ -62,10 +62,8 @@ static bool install_routes(struct stack *st) {
     return route_add(st, &r);
 }
 
-void net_set_defaults(struct stack *st, uint16_t port_first, uint16_t port_last, uint8_t ttl) {
-    st->net->port_first = port_first;
-    st->net->port_last = port_last;
-    st->net->ttl = ttl;
+void net_set_defaults(struct stack *st, const struct net_defaults *d) {
+    st->net->defaults = *d;
 }
 
 int net_init(struct stack *st, const struct net_config *cfg) {
@@ -75,7 +73,8 @@ int net_init(struct stack *st, const struct net_config *cfg) {
         return -ENOMEM;
     struct net *net = st->net;
     net->cfg = with_defaults(cfg);
-    net_set_defaults(st, NET_PORT_FIRST, NET_PORT_LAST, NET_TTL_DEFAULT);
+    net->defaults = (struct net_defaults){
+        .port_first = NET_PORT_FIRST, .port_last = NET_PORT_LAST, .ttl = NET_TTL_DEFAULT};
     timer_init(&net->acd.timer, TIMER_ACD);
     pmtu_init(st);
     icmp_init(st);

@@ -5,6 +5,7 @@
 #define STACK_NET_NET_H
 
 #include "stack/base/state.h"
+#include "stack/net/ports.h"
 #include "stack/net/route.h"
 #include "stack/wire/wire.h"
 
@@ -42,9 +43,14 @@ size_t net_mem_size(const struct net_config *cfg);
 uint32_t net_timers_max(const struct net_config *cfg);
 /* Allocates st->net and installs addresses, connected routes, and the default route. -ENOMEM. */
 int net_init(struct stack *st, const struct net_config *cfg);
-/* What is chosen where a program does not: a local port (ip_local_port_range, 32768–60999), the TTL
- * (ip_default_ttl, 64). */
-void net_set_defaults(struct stack *st, uint16_t port_first, uint16_t port_last, uint8_t ttl);
+/* What is chosen where a program does not: a local port (ip_local_port_range, 32768–60999, less the
+ * reserved ones: ip_local_reserved_ports), the TTL (ip_default_ttl, 64). */
+struct net_defaults {
+    uint16_t port_first, port_last;
+    uint8_t ttl;
+    struct ports reserved;
+};
+void net_set_defaults(struct stack *st, const struct net_defaults *d);
 /* Announces the addresses (RFC 5227: gratuitous ARP) on the link; called once at start. */
 void net_announce(struct stack *st);
 

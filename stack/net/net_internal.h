@@ -217,8 +217,7 @@ struct net {
     struct ipid_cache ipid;
     struct icmp_limits icmp;
     struct flow_table flow;
-    uint16_t port_first, port_last; /* the ephemeral ports */
-    uint8_t ttl;                    /* of packets that do not say */
+    struct net_defaults defaults;
     struct udp_state udp;
     struct errq_pool errq;
     /* Destinations for net_next_failed: a ring; the oldest is overwritten. */

@@ -2,10 +2,13 @@
  * (SHLD-19), anything out of order, a filled gap, the first segments of a connection (quick ACKs,
  * as Linux: the peer's slow start needs them). Else after a time that adapts (on_interval). "At
  * once" means at the next flush, so that one ACK answers a batch (MUST-58, MUST-59); only duplicate
- * ACKs go out one by one, because the peer counts them. */
+ * ACKs go out one by one, because the peer counts them: the first three, behind which one with its
+ * SACK blocks may tell of many segments. */
 #include "stack/tcp/tcb.h"
 
-#define TICK_NS MS_NS
+#define TICK_NS    MS_NS
+#define DUP_ACKS   3u  /* which the peer counts */
+#define HOLD_SHARE 20u /* of a round trip, that others wait at most */
 
 void ackpolicy_init(struct tcb *t) {
     uint32_t n = tcb_rcv_wnd(t) / (2 * u32_max(t->rcv.mss, 1));
@@ -60,7 +63,14 @@ static uint64_t delay_ns(const struct stack *st, const struct tcb *t) {
     return ato < cap ? ato : cap;
 }
 
-void ackpolicy_on_timeout(struct tcb *t) {
+void ackpolicy_on_timeout(struct stack *st, struct tcb *t) {
+    if (t->ack.held > 0) {
+        ackpolicy_release(st, t);
+        return;
+    }
+    if (!t->ack.owed)
+        return;
+    t->ack.now = true;
     if (t->ack.pingpong) { /* no answer came that the ACK could have ridden on */
         t->ack.pingpong = false;
         t->ack.ato_ns = TCP_DELACK_NS;
@@ -74,16 +84,53 @@ static bool in_quick_mode(const struct tcb *t) {
     return t->path->quickack || (t->ack.quick > 0 && !t->ack.pingpong);
 }
 
+/* How long the ACK of a segment out of order may wait for more of them; 0: not at all (Linux's
+ * compressed SACKs, __tcp_ack_snd_check). */
+static uint64_t hold_ns(const struct stack *st, struct tcb *t) {
+    const struct tcp_config *cfg = &st->tcp->cfg;
+    uint64_t rtt = t->rcv.rtt.rtt_ns;
+    if (!t->use_sack || sack_has_dup(t) || in_quick_mode(t) || t->ack.held >= cfg->comp_sack_nr)
+        return 0;
+    if (!seq_eq(t->ack.dup_nxt, t->rcv.nxt)) {
+        t->ack.dup_nxt = t->rcv.nxt;
+        t->ack.dups = 0;
+    }
+    if (t->ack.dups < DUP_ACKS) {
+        t->ack.dups++;
+        return 0;
+    }
+    if (t->rtt.srtt_ns != 0 && t->rtt.srtt_ns < rtt)
+        rtt = t->rtt.srtt_ns;
+    uint64_t ns = rtt / HOLD_SHARE;
+    return ns < cfg->comp_sack_delay_ns ? ns : cfg->comp_sack_delay_ns;
+}
+
+static void on_out_of_order(struct stack *st, struct tcb *t) {
+    uint64_t ns = hold_ns(st, t);
+    t->ack.pingpong = false;
+    if (ns == 0) {
+        segment_send_ack(st, t);
+        return;
+    }
+    t->ack.held++;
+    tcp_on_ack_delayed(st, t, ns);
+}
+
+void ackpolicy_release(struct stack *st, struct tcb *t) {
+    if (t->ack.held == 0)
+        return;
+    t->ack.held--; /* it does go */
+    segment_send_ack(st, t);
+}
+
 void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, bool in_order,
                        bool filled_gap) {
     learn_mss(t, s);
     on_interval(st, t);
     t->ack.asked_ns = st->now_ns;
     t->ack.owed = true;
-    if (!in_order) { /* RFC 5681 §4.2: a duplicate ACK, immediately */
-        t->ack.quick = TCP_QUICKACKS;
-        t->ack.pingpong = false;
-        segment_send_ack(st, t);
+    if (!in_order) { /* RFC 5681 §4.2: a duplicate ACK */
+        on_out_of_order(st, t);
         return;
     }
     uint32_t unacked = (uint32_t)seq_diff(t->rcv.nxt, t->rcv.acked);
@@ -109,6 +156,8 @@ void ackpolicy_on_sent(struct stack *st, struct tcb *t, bool data) {
         t->ack.pingpong = true;
     if (t->ack.owed && t->ack.quick > 0)
         t->ack.quick--;
+    st->ctr.TcpExtTCPAckCompressed += t->ack.held;
+    t->ack.held = 0;
     t->ack.now = t->ack.owed = false;
     t->rcv.acked = t->rcv.nxt;
     tcp_on_ack_sent(st, t);

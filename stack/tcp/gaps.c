@@ -31,6 +31,20 @@ void sack_report_new(struct tcb *t, seq_t lo, seq_t hi) {
     t->rcv.n_sack = (uint8_t)(n + 1);
 }
 
+/* With that many an ACK soon has no room left for all that has changed since the last one. */
+#define SACKS_TOLD 2 /* Linux: TCP_SACK_BLOCKS_EXPECTED */
+
+static bool sack_is_far_back(const struct tcb *t, seq_t lo, seq_t hi) {
+    uint8_t i = 0;
+    while (i < t->rcv.n_sack && (seq_gt(t->rcv.sack[i].lo, hi) || seq_lt(t->rcv.sack[i].hi, lo)))
+        i++;
+    return i >= SACKS_TOLD;
+}
+
+bool sack_has_dup(const struct tcb *t) {
+    return seq_lt(t->rcv.dsack.lo, t->rcv.dsack.hi);
+}
+
 void sack_report_dup(struct stack *st, struct tcb *t, seq_t lo, seq_t hi) {
     if (!t->use_sack || !st->tcp->cfg.dsack || seq_ge(lo, hi))
         return;
@@ -48,7 +62,7 @@ static void sack_put(struct tcp_opts *o, struct range r) {
 void sack_fill(struct tcb *t, struct tcp_opts *o, bool pure_ack) {
     if (!t->use_sack)
         return;
-    if (pure_ack && seq_lt(t->rcv.dsack.lo, t->rcv.dsack.hi)) {
+    if (pure_ack && sack_has_dup(t)) {
         sack_put(o, t->rcv.dsack); /* RFC 2883 §4: first, and once only */
         t->rcv.dsack.hi = t->rcv.dsack.lo;
     }
@@ -224,6 +238,8 @@ bool gaps_store(struct stack *st, struct tcb *t, struct seg *s) {
         return false;
     }
     join_next(st, t, r);
+    if (sack_is_far_back(t, r->lo, run_hi(r)))
+        ackpolicy_release(st, t);
     sack_report_new(t, r->lo, run_hi(r));
     return true;
 }

@@ -63,6 +63,8 @@ struct tcb *listen_make_child(struct stack *st, struct tcb *l, const struct seg 
         return NULL;
     stack_dirty(st, t);
     t->opts = l->opts;
+    if (st->tcp->cfg.reflect_tos)
+        t->opts.tos = s->in->tos & (uint8_t)~ECN_MASK;
     t->passive = true;
     t->holder = TCB_SYNQ;
     t->local = (struct endpoint){s->in->dst, s->h.dport};

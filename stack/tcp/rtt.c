@@ -13,6 +13,18 @@ void rtt_init(struct tcb *t) {
     t->rtt.rto_ns = TCP_RTO_INIT_NS;
     t->rtt.max_ns = TCP_RTO_MAX_NS;
     t->rtt.min_ns = UINT64_MAX;
+    winmin_reset(&t->rtt.min);
+}
+
+static void note_min(struct stack *st, struct tcb *t, uint64_t r) {
+    t->rtt.min_ns =
+        winmin_add(&t->rtt.min, st->tcp->cfg.min_rtt_wlen_ns, st->now_ns, r > 0 ? r : 1);
+}
+
+/* The peer may have waited with his ACK of it, for more to come: a single small segment. It must
+ * not become the least when what was less is forgotten (Linux: FLAG_ACK_MAYBE_DELAYED). */
+static bool may_be_delayed(const struct tcb *t, const struct ack_news *n) {
+    return n->acked + n->sacked < t->snd.mss && n->acked + n->sacked > 0;
 }
 
 uint64_t rtt_min_rto(const struct stack *st, const struct tcb *t) {
@@ -53,8 +65,6 @@ static void next_sample(struct tcb *t, uint64_t r) { /* (2.3), alpha = 1/8, beta
 
 void rtt_sample(struct tcb *t, uint64_t r, uint64_t rto_min_ns) {
     r = r > 0 ? r : 1;
-    if (r < t->rtt.min_ns)
-        t->rtt.min_ns = r;
     if (t->rtt.srtt_ns == 0)
         first_sample(t, r);
     else
@@ -91,21 +101,26 @@ void rtt_on_syn_acked(struct stack *st, struct tcb *t, const struct tcp_opts *o)
         r = by_timestamp(st, t, o->tsecr);
     bool timed = t->rtt.timing;
     t->rtt.timing = false;
-    if (timed || r != 0)
-        rtt_sample(t, r, rtt_min_rto(st, t));
+    if (!timed && r == 0)
+        return;
+    note_min(st, t, r);
+    rtt_sample(t, r, rtt_min_rto(st, t));
 }
 
 void rtt_on_ack(struct stack *st, struct tcb *t, struct ack_news *n) {
     uint64_t rto_min_ns = rtt_min_rto(st, t);
     if (n->first_sent_ns != 0) {
         n->rs.rtt_ns = st->now_ns - n->last_sent_ns;
-        if (n->rs.rtt_ns < t->rtt.min_ns)
-            t->rtt.min_ns = n->rs.rtt_ns > 0 ? n->rs.rtt_ns : 1;
+        if (n->rs.rtt_ns <= t->rtt.min_ns || !may_be_delayed(t, n))
+            note_min(st, t, n->rs.rtt_ns);
         rtt_sample(t, st->now_ns - n->first_sent_ns, rto_min_ns);
     } else if (n->acked > 0 && n->tsecr_ok) {
         uint64_t r = by_timestamp(st, t, n->tsecr);
-        if (r != 0)
-            rtt_sample(t, r, rto_min_ns);
+        if (r == 0)
+            return;
+        if (r < t->rtt.min_ns)
+            note_min(st, t, r);
+        rtt_sample(t, r, rto_min_ns);
     }
 }
 

@@ -15,6 +15,7 @@ enum kind {
     SYSCTL_CC,    /* uint8_t, by name */
     SYSCTL_RANGE, /* from and to: two uint32_t in a row */
     SYSCTL_KEY,   /* one or two keys, in hexadecimal words */
+    SYSCTL_PORTS, /* struct ports */
 };
 
 struct desc {
@@ -109,8 +110,8 @@ static const struct desc table[] = {
     U32("net.ipv4.tcp_tw_reuse", tw_reuse, 0, 2,
         "connect takes over its own TIME-WAIT (RFC 6191): 1 always, 2 with a loopback address "
         "only"),
-    TIME("net.ipv4.tcp_tw_reuse_delay", tw_reuse_delay_ns, 1, 1000000u,
-         "milliseconds in TIME-WAIT before it does"),
+    {"net.ipv4.tcp_tw_reuse_delay", "milliseconds in TIME-WAIT before it does", SYSCTL_TIME,
+     AT(tw_reuse_delay_ns), 1, 60000, 1000000u},
     BOOL("net.ipv4.tcp_rfc1337", rfc1337, "a RST does not end TIME-WAIT (RFC 1337)"),
     U32("net.ipv4.tcp_syn_linear_timeouts", syn_linear, 0, 127,
         "SYNs sent again before the timeout begins to double"),
@@ -119,7 +120,16 @@ static const struct desc table[] = {
     TIME("net.ipv4.tcp_rto_max_ms", rto_max_ns, 1000, 1000000u, "upper bound of the timeout"),
     {"net.ipv4.ip_local_port_range", "ports that connect and bind pick", SYSCTL_RANGE,
      AT(port_range), 1, 65535, 0},
+    {"net.ipv4.ip_local_reserved_ports", "… but never these", SYSCTL_PORTS, AT(reserved_ports), 0,
+     0, 0},
     U32("net.ipv4.ip_default_ttl", default_ttl, 1, 255, "TTL of what is sent"),
+    BOOL("net.ipv4.tcp_reflect_tos", reflect_tos, "what is accepted has the TOS of its SYN"),
+    {"net.ipv4.tcp_min_rtt_wlen", "seconds for which the smallest round trip counts", SYSCTL_TIME,
+     AT(min_rtt_wlen_ns), 0, 86400, 1000000000u},
+    TIME("net.ipv4.tcp_comp_sack_delay_ns", comp_sack_delay_ns, 0, 1,
+         "nanoseconds that an ACK of what came out of order may wait for more, at most"),
+    U32("net.ipv4.tcp_comp_sack_nr", comp_sack_nr, 0, 255,
+        "as many such ACKs become one; 0: none waits"),
     BOOL("net.ipv4.tcp_moderate_rcvbuf", moderate_rcvbuf,
          "the receive buffer grows as the reader keeps up"),
     U32("net.ipv4.tcp_notsent_lowat", notsent_lowat, 0, UINT32_MAX,
@@ -257,6 +267,8 @@ int sysctl_set(struct tcp_config *cfg, const char *name, const char *value) {
         return set_cc(cfg, d, value);
     if (d->kind == SYSCTL_KEY)
         return set_key(cfg, value);
+    if (d->kind == SYSCTL_PORTS)
+        return ports_parse(value, field(cfg, d->at));
     if (d->kind == SYSCTL_MEM || d->kind == SYSCTL_RANGE)
         return set_row(cfg, d, value);
     if (!next_number(&value, &v) || !at_end(value))
@@ -300,6 +312,9 @@ int sysctl_get(const struct tcp_config *cfg, const char *name, char *text) {
         break;
     case SYSCTL_KEY:
         get_key(cfg, text);
+        break;
+    case SYSCTL_PORTS:
+        ports_format(field(cfg, d->at), text);
         break;
     case SYSCTL_CC:
         snprintf(text, SYSCTL_TEXT, "%s", tcp_cc_name(*(uint8_t *)field(cfg, d->at)));

@@ -62,6 +62,9 @@ void tcp_config_default(struct tcp_config *cfg) {
         .pacing_ca_ratio = 120,
         .min_tso_segs = 2,
         .tso_rtt_log = 9,
+        .min_rtt_wlen_ns = 300 * S_NS,
+        .comp_sack_delay_ns = 1 * MS_NS,
+        .comp_sack_nr = 44,
     };
 }
 
@@ -76,8 +79,11 @@ void tcp_config_default(struct tcp_config *cfg) {
 /* The knobs that are IP's. */
 static void apply_net(struct stack *st) {
     const struct tcp_config *cfg = &st->tcp->cfg;
-    net_set_defaults(st, (uint16_t)cfg->port_range[0], (uint16_t)cfg->port_range[1],
-                     (uint8_t)cfg->default_ttl);
+    struct net_defaults d = {.port_first = (uint16_t)cfg->port_range[0],
+                             .port_last = (uint16_t)cfg->port_range[1],
+                             .ttl = (uint8_t)cfg->default_ttl,
+                             .reserved = cfg->reserved_ports};
+    net_set_defaults(st, &d);
 }
 
 int tcp_init(struct stack *st, const struct tcp_config *cfg) {

@@ -60,8 +60,10 @@
 #include "stack/tcp/tlp.h"
 #include "stack/tcp/undo.h"
 #include "stack/tcp/urgent.h"
+#include "stack/tcp/winmin.h"
 #include "stack/wire/tcp.h"
 
+#define US_NS 1000ull
 #define MS_NS 1000000ull
 #define S_NS  1000000000ull
 
@@ -209,6 +211,9 @@ struct tcb {
         bool now;              /* due at the next flush */
         bool owed;             /* something unacknowledged has come */
         uint8_t quick;         /* segments still to be ACKed at once */
+        uint32_t held;         /* duplicate ACKs that wait to become one */
+        seq_t dup_nxt;         /* RCV.NXT of the last duplicate ACKs, … */
+        uint8_t dups;          /* … and how many there were, up to those that the peer counts */
         uint64_t ato_ns;       /* estimate of the time between segments (Linux: ato) */
         bool pingpong;         /* interactive: ACKs ride on answers */
         uint64_t asked_ns;     /* what is sent soon after this is an answer; 0: nobody has asked */
@@ -220,7 +225,8 @@ struct tcb {
     struct {
         uint64_t srtt_ns, rttvar_ns, rto_ns;
         uint64_t max_ns;             /* of rto_ns */
-        uint64_t min_ns;             /* UINT64_MAX: none yet */
+        struct winmin min;           /* for tcp_min_rtt_wlen, … */
+        uint64_t min_ns;             /* … and what it says; UINT64_MAX: none yet */
         uint64_t dev_ns, dev_max_ns; /* mean deviation; the largest in this round trip */
         seq_t round_end;
         bool timing; /* the SYN is being timed */
@@ -478,6 +484,7 @@ seq_t gaps_end(const struct tcb *t);
 bool gaps_drop_last(struct stack *st, struct tcb *t);
 void gaps_insert(struct tcb *t, struct gap_run *run);
 /* [lo, hi) is a duplicate: report it (RFC 2883). */
+bool sack_has_dup(const struct tcb *t); /* one that no ACK has reported yet */
 void sack_report_dup(struct stack *st, struct tcb *t, seq_t lo, seq_t hi);
 void sack_report_new(struct tcb *t, seq_t lo, seq_t hi);
 /* Blocks for the next segment. */
@@ -488,7 +495,9 @@ void ackpolicy_init(struct tcb *t);
 void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, bool in_order,
                        bool filled_gap);
 void ackpolicy_now(struct stack *st, struct tcb *t);
-void ackpolicy_on_timeout(struct tcb *t); /* a delayed ACK is due now */
+void ackpolicy_on_timeout(struct stack *st, struct tcb *t); /* what was delayed is due now */
+/* A duplicate ACK that is held back goes now, if there is one. */
+void ackpolicy_release(struct stack *st, struct tcb *t);
 void ackpolicy_on_read(struct stack *st, struct tcb *t);
 void ackpolicy_on_sent(struct stack *st, struct tcb *t, bool data);
 

@@ -91,7 +91,12 @@ struct tcp_config {
     uint32_t syn_linear;            /* tcp_syn_linear_timeouts 4 */
     uint64_t rto_max_ns;            /* tcp_rto_max_ms 120,000 */
     uint32_t port_range[2];         /* ip_local_port_range 32768 60999 */
+    struct ports reserved_ports;    /* ip_local_reserved_ports: none */
     uint32_t default_ttl;           /* ip_default_ttl 64 */
+    bool reflect_tos;               /* tcp_reflect_tos 0 */
+    uint64_t min_rtt_wlen_ns;       /* tcp_min_rtt_wlen 300 s */
+    uint64_t comp_sack_delay_ns;    /* tcp_comp_sack_delay_ns 1 ms */
+    uint32_t comp_sack_nr;          /* tcp_comp_sack_nr 44; 0: no ACK waits */
     uint32_t mem[MEM_N];            /* tcp_mem, pages: least, pressure, most */
     bool moderate_rcvbuf;           /* tcp_moderate_rcvbuf 1 */
     uint32_t notsent_lowat;         /* tcp_notsent_lowat: no bound */

@@ -5,10 +5,9 @@
  *                timeout (RFC 6298), a tail loss probe, or RACK's wait for reordering (RFC 8985)
  *   t_persist    while nothing is, and something waits: a zero window (RFC 9293 §3.8.6.1), or a
  *                small segment held back by cork or SWS avoidance
- *   t_delack     an ACK is owed; or memory was out, and output is to be tried again
- *   t_keepalive  SO_KEEPALIVE (§3.8.4)
- *   pace.timer   the next data may leave (pace.c sets it)
- *   t_linger     TIME-WAIT; FIN-WAIT-2 without a user */
+ *   t_delack     an ACK is owed, or held back (ackpolicy.c); or memory was out, and output is to be
+ * tried again t_keepalive  SO_KEEPALIVE (§3.8.4) pace.timer   the next data may leave (pace.c sets
+ * it) t_linger     TIME-WAIT; FIN-WAIT-2 without a user */
 #include "stack/tcp/tcb.h"
 
 void timers_init_tcb(struct tcb *t) {
@@ -342,10 +341,7 @@ static void delack_timeout(struct stack *st, struct tcb *t) {
         t->nomem = false;
         tcb_check_space(st, t);
     }
-    if (t->ack.owed) {
-        ackpolicy_on_timeout(t);
-        t->ack.now = true;
-    }
+    ackpolicy_on_timeout(st, t);
     tcp_output(st, t);
 }
 

@@ -369,7 +369,7 @@ static void inject(const char *text, uint16_t csum_error) {
     be16_t c = csum_finish(csum_add(csum_pseudo(&src, &dst, PROTO_TCP, len), p, len));
     c.raw ^= csum_error;
     memcpy(p + TCP_CSUM_OFFSET, &c, sizeof(c));
-    send_ip(frame, PROTO_TCP, (uint8_t)s.ecn, len);
+    send_ip(frame, PROTO_TCP, (uint8_t)(s.dscp << 2 | s.ecn), len);
 }
 
 /* The text that a format and its arguments make. */

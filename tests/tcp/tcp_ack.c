@@ -102,3 +102,100 @@ Test(ack, no_sack_blocks_unless_permitted) {
     in("P. 101:201(100) ack 1 win 65535");
     out(". 1:1(0) ack 1 <>");
 }
+
+/* ---- duplicate ACKs that become one (tcp_comp_sack_delay_ns, tcp_comp_sack_nr) ---- */
+
+/* A round trip of 100 ms, and no quick ACKs left: the peer's next byte is 20001. */
+static void far_away(void) {
+    t_rtt_ms = 100;
+    t_established("mss 1000,sackOK,TS val 100 ecr 0", 65535);
+    for (int i = 0; i < 20; i++)
+        in(". %d:%d(1000) ack 1 win 65535 <nop,nop,TS val 101 ecr last>", 1 + 1000 * i,
+           1001 + 1000 * i);
+    t_recv(20000);
+    after(200);
+    t_skip();
+}
+
+static void segment(int kilobyte) {
+    in(". %d:%d(1000) ack 1 win 65535 <nop,nop,TS val 102 ecr last>", 1 + 1000 * kilobyte,
+       1001 + 1000 * kilobyte);
+}
+
+/* Three at once. */
+static void duplicates(void) {
+    for (int i = 1; i <= 3; i++) {
+        segment(20 + i);
+        out(". 1:1(0) ack 20001 <nop,nop,TS val * ecr *,nop,nop,sack 21001:%d>", 21001 + 1000 * i);
+    }
+}
+
+Test(ack, the_fourth_duplicate_ack_waits_for_more) {
+    far_away();
+    duplicates();
+    segment(24);
+    segment(25);
+    segment(26);
+    out_after(1, ". 1:1(0) ack 20001 <nop,nop,TS val * ecr *,nop,nop,sack 21001:27001>");
+    cr_assert_eq(t_counter("TcpExtTCPAckCompressed"), 2);
+    segment(27);
+    out_after(1, ". 1:1(0) ack 20001 <nop,nop,TS val * ecr *,nop,nop,sack 21001:28001>");
+    cr_assert_eq(t_counter("TcpExtTCPAckCompressed"), 2);
+}
+
+Test(ack, a_filled_gap_is_told_at_once_and_three_duplicates_behind_it) {
+    far_away();
+    duplicates();
+    segment(24);
+    segment(20);
+    out(". 1:1(0) ack 25001 <nop,nop,TS val * ecr *>");
+    cr_assert_eq(t_counter("TcpExtTCPAckCompressed"), 1);
+    for (int i = 0; i < 3; i++) {
+        segment(26 + i);
+        out(". 1:1(0) ack 25001 <nop,nop,TS val * ecr *,nop,nop,sack 26001:%d>", 27001 + 1000 * i);
+    }
+    segment(29);
+    expect_none();
+    out_after(1, ". 1:1(0) ack 25001 <nop,nop,TS val * ecr *,nop,nop,sack 26001:30001>");
+    t_recv(5000);
+}
+
+Test(ack, a_third_hole_sends_what_waits) {
+    far_away();
+    duplicates();
+    segment(24);
+    segment(26);
+    expect_none();
+    segment(28);
+    out(". 1:1(0) ack 20001 <nop,nop,TS val * ecr *,nop,nop,sack 26001:27001 21001:25001>");
+    out_after(1, ". 1:1(0) ack 20001 <nop,nop,TS val * ecr *,nop,nop,sack 28001:29001 26001:27001 "
+                 "21001:25001>");
+}
+
+Test(ack, a_duplicate_segment_is_told_of_at_once) {
+    far_away();
+    duplicates();
+    segment(24);
+    segment(21);
+    out(". 1:1(0) ack 20001 <nop,nop,TS val * ecr *,nop,nop,sack 21001:22001 21001:25001>");
+}
+
+Test(ack, so_many_duplicate_acks_become_one_at_most) {
+    t_cfg.tcp.comp_sack_nr = 2;
+    far_away();
+    duplicates();
+    segment(24);
+    segment(25);
+    expect_none();
+    segment(26);
+    out(". 1:1(0) ack 20001 <nop,nop,TS val * ecr *,nop,nop,sack 21001:27001>");
+    cr_assert_eq(t_counter("TcpExtTCPAckCompressed"), 2);
+}
+
+Test(ack, without_comp_sack_each_duplicate_ack_goes) {
+    t_cfg.tcp.comp_sack_nr = 0;
+    far_away();
+    duplicates();
+    segment(24);
+    out(". 1:1(0) ack 20001 <nop,nop,TS val * ecr *,nop,nop,sack 21001:25001>");
+}

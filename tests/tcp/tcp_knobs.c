@@ -128,13 +128,60 @@ Test(knobs, thin_linear_timeouts_are_not_for_thick_streams) {
     out_after(400, ". 1:1001(1000) ack 1");
 }
 
-/* ip_local_port_range. */
-Test(knobs, ports_are_of_the_range) {
-    t_cfg.tcp.port_range[0] = t_cfg.tcp.port_range[1] = 7777;
-    t_connect();
+static in_port_t local_port(void) {
     struct sockaddr_in a;
     socklen_t len = sizeof(a);
     cr_assert_eq(sock_getname(t_stack(), t_sock(), false, (struct sockaddr *)&a, &len), 0);
-    cr_assert_eq(ntohs(a.sin_port), 7777);
+    return ntohs(a.sin_port);
+}
+
+/* ip_local_port_range, ip_local_reserved_ports. */
+Test(knobs, ports_are_of_the_range) {
+    t_cfg.tcp.port_range[0] = t_cfg.tcp.port_range[1] = 7777;
+    t_connect();
+    cr_assert_eq(local_port(), 7777);
     t_skip();
+}
+
+Test(knobs, but_not_of_the_reserved_ones) {
+    t_cfg.tcp.port_range[0] = 40000, t_cfg.tcp.port_range[1] = 40009;
+    cr_assert_eq(ports_parse("40000-40006,40008-40020", &t_cfg.tcp.reserved_ports), 0);
+    t_connect();
+    cr_assert_eq(local_port(), 40007);
+    t_skip();
+}
+
+/* ---- tcp_reflect_tos ---- */
+
+Test(knobs, what_is_accepted_has_the_tos_of_its_syn) {
+    t_cfg.tcp.reflect_tos = true;
+    t_listen();
+    in("S 0:0(0) win 65535 dscp 10 <mss 1000>");
+    out("S. 0:0(0) ack 1 dscp 10");
+    in(". 1:1(0) ack 1 win 65535");
+    t_accept();
+    t_send(10);
+    out("P. 1:11(10) ack 1 dscp 10");
+    int tos;
+    socklen_t len = sizeof(tos);
+    cr_assert_eq(sock_getopt(t_stack(), t_sock(), IPPROTO_IP, IP_TOS, &tos, &len), 0);
+    cr_assert_eq(tos, 10 << 2);
+}
+
+Test(knobs, a_cookie_s_child_has_the_tos_of_its_ack) {
+    t_cfg.tcp.reflect_tos = true;
+    t_cfg.tcp.syncookies = SYNCOOKIES_ALWAYS;
+    t_listen();
+    in("S 0:0(0) win 65535 dscp 10 <mss 1000>");
+    out("S. 0:0(0) ack 1 dscp 10");
+    in(". 1:1(0) ack 1 win 65535 dscp 12");
+    t_accept();
+    t_send(10);
+    out("P. 1:11(10) ack 1 dscp 12");
+}
+
+Test(knobs, the_tos_of_a_syn_is_by_default_no_affair_of_ours) {
+    t_listen();
+    in("S 0:0(0) win 65535 dscp 10 <mss 1000>");
+    out("S. 0:0(0) ack 1 dscp 0");
 }

@@ -111,4 +111,5 @@ Test(config_route, there_is_an_end) {
     }
     config_adopt_routes(&cfg, 7, k, NET_CONF_ROUTES + 5);
     cr_assert_eq(cfg.nroutes + cfg.nadopted, NET_CONF_ROUTES);
+    cr_assert_eq(cfg.routes_left, 6);
 }

@@ -23,7 +23,28 @@ Test(tcp_rcvrtt, each_new_echo_is_a_sample) {
     data(st, t, 500, sent + 1);
     cr_assert_eq(rcvrtt_ns(t), 80 * MS_NS, "a short segment may have waited");
     data(st, t, 1000, ts_now(st, t));
-    cr_assert_eq(rcvrtt_ns(t), 70 * MS_NS + MS_NS / 8);
+    cr_assert_eq(rcvrtt_ns(t), 80 * MS_NS, "less than a tick says nothing");
+    st->now_ns += 50 * MS_NS;
+    data(st, t, 1000, ts_now(st, t) - 40);
+    cr_assert_eq(rcvrtt_ns(t), 40 * MS_NS, "the smallest is believed at once");
+    data(st, t, 1000, ts_now(st, t) - 48);
+    cr_assert_eq(rcvrtt_ns(t), 41 * MS_NS, "a larger one by an eighth");
+    t->rcv.queue.len = 1000;
+    data(st, t, 1000, ts_now(st, t) - 90);
+    cr_assert_eq(rcvrtt_ns(t), 41 * MS_NS, "it may have waited for the reader");
+    t->rcv.queue.len = 0;
+    fx_free(st);
+}
+
+Test(tcp_rcvrtt, a_window_is_finer_than_the_clock_of_the_timestamps) {
+    struct stack *st = tu_stack();
+    struct tcb *t = tu_tcb(st);
+    t->use_ts = true;
+    t->rcv.mss = 1000;
+    data(st, t, 1000, 0);
+    st->now_ns += 90 * US_NS;
+    data(st, t, (uint32_t)seq_diff(t->rcv.adv, t->rcv.nxt), 0);
+    cr_assert_eq(rcvrtt_ns(t), 90 * US_NS);
     fx_free(st);
 }
 

@@ -17,7 +17,6 @@ Test(tcp_rtt, later_samples_are_smoothed) { /* (2.3) */
     rtt_sample(&t, 800 * MS, 200 * MS);
     cr_assert_eq(t.rtt.srtt_ns, 450 * MS);
     cr_assert_eq(t.rtt.rttvar_ns, 250 * MS);
-    cr_assert_eq(t.rtt.min_ns, 400 * MS);
 }
 
 Test(tcp_rtt, a_steady_path_keeps_the_minimum) {
@@ -85,6 +84,26 @@ Test(tcp_rtt, an_ack_of_many_is_timed_by_the_oldest) {
     acked(st, t, 600, 10 * MS, 0);
     cr_assert_eq(t->rtt.srtt_ns, 15 * MS);
     cr_assert_eq(t->rtt.min_ns, 10 * MS, "the path itself took no longer than that");
+    tu_end(st, t);
+}
+
+/* tcp_min_rtt_wlen. */
+Test(tcp_rtt, the_least_is_forgotten_but_not_for_an_ack_that_may_have_waited) {
+    struct stack *st = tu_stack();
+    struct tcb *t = tu_tcb(st);
+    st->tcp->cfg.min_rtt_wlen_ns = 10 * S_NS;
+    tu_sent(st, t, TU_MSS);
+    acked(st, t, TU_MSS, 10 * MS, 0);
+    st->now_ns += 20 * S_NS;
+    tu_sent(st, t, 1);
+    acked(st, t, 1, 50 * MS, 0);
+    cr_assert_eq(t->rtt.min_ns, 10 * MS, "a delayed ACK?");
+    tu_sent(st, t, TU_MSS);
+    acked(st, t, TU_MSS, 30 * MS, 0);
+    cr_assert_eq(t->rtt.min_ns, 30 * MS);
+    tu_sent(st, t, 1);
+    acked(st, t, 1, 20 * MS, 0);
+    cr_assert_eq(t->rtt.min_ns, 20 * MS, "what is less cannot have waited long");
     tu_end(st, t);
 }
 

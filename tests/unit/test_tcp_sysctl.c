@@ -56,6 +56,14 @@ Test(tcp_sysctl, values_as_proc_shows_them) {
     cr_assert_eq(cfg.fin_timeout_ns, 5000000000u);
 }
 
+Test(tcp_sysctl, reserved_ports) {
+    cr_assert_str_eq(get("net.ipv4.ip_local_reserved_ports"), "");
+    cr_assert_eq(sysctl_set(&cfg, "net.ipv4.ip_local_reserved_ports", "9148-9200,8080\n"), 0);
+    cr_assert_str_eq(get("net.ipv4.ip_local_reserved_ports"), "8080,9148-9200");
+    cr_assert_eq(sysctl_set(&cfg, "net.ipv4.ip_local_reserved_ports", ""), 0);
+    cr_assert_str_eq(get("net.ipv4.ip_local_reserved_ports"), "");
+}
+
 Test(tcp_sysctl, nonsense_changes_nothing) {
     static const char *const bad[][2] = {
         {"net.ipv4.tcp_sack", ""},
