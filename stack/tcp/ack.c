@@ -137,6 +137,15 @@ static void learn_overtaken(struct stack *st, struct tcb *t, const struct seg *s
         loss_on_ack(st, t, &n);
 }
 
+/* Proportional rate reduction (RFC 9937 §5) goes by what is in flight when a loss is found. What
+ * the ACKs before it in the same batch have set free must be on its way by then: else it looks as
+ * if nearly everything were lost, and a round trip passes before the window is filled again. */
+static void send_before_bad_news(struct stack *st, struct tcb *t, const struct seg *s) {
+    bool dup = seq_eq(s->h.ack, t->snd.una) && s->wire_len == 0 && tcb_outstanding(t) > 0;
+    if (t->want_flush && t->loss.state <= LOSS_DISORDER && (t->use_sack ? s->h.opt.nsack > 0 : dup))
+        tcp_output(st, t);
+}
+
 bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
     if (!seg_has(s, TH_ACK))
         return false;
@@ -152,6 +161,7 @@ bool ack_process(struct stack *st, struct tcb *t, struct seg *s) {
             tcb_want_flush(st, t);
         return true; /* its text counts */
     }
+    send_before_bad_news(st, t, s);
     ack_learn(st, t, s);
     account_on_ack(st, t);
     if (tcb_fin_sent(t) && seq_eq(t->snd.una, t->snd.nxt))

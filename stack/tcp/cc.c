@@ -61,7 +61,8 @@ void cc_init(struct stack *st, struct tcb *t) {
     cc_choose(st, t);
     t->cc.cwnd_bytes = cc_initial_window(t);
     t->cc.ssthresh_bytes = UINT32_MAX / 2; /* RFC 5681 §3.1: arbitrarily high */
-    t->cc.usage_end = t->snd.nxt;
+    t->cc.usage_end = t->cc.small_end = t->snd.nxt;
+    t->cc.small_missing = 0;
     cc_get(t->cc.id)->init(st, t);
 }
 
@@ -89,11 +90,28 @@ void cc_on_ack(struct stack *st, struct tcb *t, uint32_t acked, const struct rat
         cc_get(t->cc.id)->on_ack(st, t, acked, rs);
 }
 
+/* A request of a few bytes in front of a stream would cost a segment of the first window, and as
+ * much of all that double it, if it were not taken for a whole one, as Linux takes them all, who
+ * counts segments. But one a round trip only: a window of bytes may hold very many small ones. */
+void cc_on_small_sent(struct tcb *t, seq_t end, uint32_t missing) {
+    if (seq_lt(t->snd.una, t->cc.small_end))
+        return;
+    t->cc.small_end = end;
+    t->cc.small_missing = missing;
+}
+
+static uint32_t take_missing(struct tcb *t) {
+    uint32_t n = seq_ge(t->snd.una, t->cc.small_end) ? t->cc.small_missing : 0;
+    if (n > 0)
+        t->cc.small_missing = 0;
+    return n;
+}
+
 /* RFC 3465 §2.3: L = 1 in slow start after a timeout. Else unlimited, as in Linux: the ACK of a
  * super-frame stands for many. */
 uint32_t cc_slow_start(struct tcb *t, uint32_t acked) {
     bool after_rto = t->loss.state == LOSS_RTO;
-    uint32_t grow = after_rto ? u32_min(acked, t->snd.mss) : acked;
+    uint32_t grow = after_rto ? u32_min(acked, t->snd.mss) : acked + take_missing(t);
     uint32_t room = t->cc.ssthresh_bytes - t->cc.cwnd_bytes;
     t->cc.cwnd_bytes = u32_min(t->cc.cwnd_bytes + u32_min(grow, room), CC_CWND_MAX);
     return grow <= room || after_rto ? 0 : grow - room;

@@ -70,6 +70,8 @@ void cc_on_idle(struct stack *st, struct tcb *t, uint64_t idle_ns);
 void cc_on_output(struct tcb *t, uint32_t pipe, bool cwnd_stopped);
 uint32_t cc_initial_window(const struct tcb *t);
 bool cc_in_slow_start(const struct tcb *t);
+/* A segment that is no whole multiple of the MSS was sent, `missing` bytes short of one. */
+void cc_on_small_sent(struct tcb *t, seq_t end, uint32_t missing);
 /* Grows cwnd by `acked` up to ssthresh; returns what is left for congestion avoidance. */
 uint32_t cc_slow_start(struct tcb *t, uint32_t acked);
 

@@ -169,8 +169,10 @@ static bool send_new_segment(struct stack *st, struct tcb *t, uint32_t len, uint
         return false;
     t->snd.nxt = seq_add(lo, (uint32_t)n + (fin && (uint32_t)n == len));
     t->snd.bytes_sent += (uint32_t)n;
-    if ((uint32_t)n % mss != 0)
+    if ((uint32_t)n % mss != 0) {
         t->snd.small_end = seq_add(lo, (uint32_t)n);
+        cc_on_small_sent(t, t->snd.small_end, mss - (uint32_t)n % mss);
+    }
     sent_add(st, t, lo, t->snd.nxt);
     prr_on_sent(t, (uint32_t)n);
     tcp_on_sent(st, t);

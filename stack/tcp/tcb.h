@@ -252,7 +252,9 @@ struct tcb {
         bool limited_now;
         uint32_t max_pipe_bytes;
         seq_t usage_end;
-        union { /* of the algorithm `id` only */
+        seq_t small_end;        /* the end of a small segment under way … */
+        uint32_t small_missing; /* … and what it lacks of a whole one */
+        union {                 /* of the algorithm `id` only */
             struct cubic cubic;
             struct bbr bbr;
             struct dctcp dctcp;

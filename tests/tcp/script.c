@@ -55,6 +55,7 @@ static struct {
     int nrx;
     uint16_t ip_id;
     uint32_t forged_src, forged_dst; /* 0: not */
+    bool batch;
     const char *md5_key;
     char trace[TRACE_MAX];
     size_t trace_len;
@@ -342,6 +343,16 @@ static void send_ip(uint8_t *frame, uint8_t proto, uint8_t tos, uint32_t len) {
     eth_build(frame, &eth);
     ip4_build(frame + ETH_HDR_LEN, &ip);
     queue_rx(frame, ETH_HDR_LEN + IP4_HDR_LEN + len);
+    if (!t.batch)
+        poll_now();
+}
+
+void t_batch(void) {
+    t.batch = true;
+}
+
+void t_batch_end(void) {
+    t.batch = false;
     poll_now();
 }
 

@@ -60,6 +60,9 @@ void in(const char *segment, ...) __attribute__((format(printf, 1, 2)));
 void in_forged(uint32_t src, uint32_t dst, const char *segment);
 /* The same with a checksum that is wrong. */
 void in_bad_csum(const char *segment);
+/* What comes in from here on to t_batch_end finds the stack busy, and is seen by it all at once. */
+void t_batch(void);
+void t_batch_end(void);
 /* An ICMP error that quotes a segment of ours. */
 void in_icmp(uint8_t type, uint8_t code, uint16_t mtu, const char *quoted);
 /* The next segment that the stack sent, now. */

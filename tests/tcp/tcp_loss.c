@@ -166,6 +166,28 @@ Test(loss, rfc6928_the_first_flight_is_ten_segments) {
     t_skip();
 }
 
+/* As in Linux: eight bytes in front of a stream would else cost a twentieth of all windows until
+ * the first loss. But one of them a round trip only. */
+Test(loss, one_small_segment_a_round_trip_opens_the_window_like_a_whole_one) {
+    t_established("mss 1000", 65535);
+    t_set(IPPROTO_TCP, TCP_NODELAY, 1);
+    t_send(8);
+    t_send(8);
+    t_send(40000);
+    cr_assert_eq(t_skip(), 11); /* 9984 bytes are left */
+    in(". 1:1(0) ack 9 win 65535");
+    cr_assert_eq(t_skip(), 1);
+    in(". 1:1(0) ack 17 win 65535");
+    in(". 1:1(0) ack 10017 win 65535");
+    t_skip();
+    struct tcp_info i;
+    socklen_t len = sizeof(i);
+    cr_assert_eq(sock_getopt(t_stack(), t_sock(), IPPROTO_TCP, TCP_INFO, &i, &len), 0);
+    cr_assert_eq(i.tcpi_snd_cwnd, 21); /* 10,000 + 10,016 + 992 bytes */
+    in(". 1:1(0) ack 40017 win 65535");
+    t_skip();
+}
+
 Test(loss, rfc5681_idle_time_takes_the_window_back) {
     t_established("mss 1000", 65535);
     t_send(20000);

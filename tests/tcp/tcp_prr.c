@@ -46,3 +46,23 @@ Test(prr, rfc9937_heavy_loss_is_not_followed_by_a_burst) {
     in(". 1:1(0) ack 10001 win 65535");
     t_skip();
 }
+
+/* The ACK of five segments and the news of a loss in one batch: the five that the ACK sets free are
+ * in flight already when the reduction begins, as if the ACKs had come one by one. */
+Test(prr, what_earlier_acks_of_the_batch_set_free_is_in_flight) {
+    t_rtt_ms = 100;
+    t_established("mss 1000,nop,nop,sackOK", 65535);
+    t_send(40000);
+    cr_assert_eq(t_skip(), 10);
+    after(100);
+    t_batch();
+    in(". 1:1(0) ack 6001 win 65535");
+    in(". 1:1(0) ack 6001 win 65535 <nop,nop,sack 7001:10001>");
+    t_batch_end();
+    for (int i = 10; i < 22; i++) /* 16 in flight, four of them behind the ACKs */
+        out(". %d:%d(1000) ack 1", 1 + 1000 * i, 1001 + 1000 * i);
+    out(". 6001:7001(1000) ack 1");
+    t_skip();
+    in(". 1:1(0) ack 40001 win 65535");
+    t_skip();
+}
