@@ -40,6 +40,22 @@ Test(tcp_cc, v25_ack_division_gains_nothing) { /* RFC 3465, V25 */
     cr_assert_eq(t.cc.cwnd_bytes, 20 * TU_MSS);
 }
 
+Test(tcp_cc, the_first_small_segment_of_a_round_trip_counts_as_a_whole_one) {
+    struct tcb t = fresh();
+    uint32_t before = t.cc.cwnd_bytes;
+    t.cc.small_end = t.snd.una;
+    cc_on_small_sent(&t, seq_add(t.snd.una, 8), TU_MSS - 8);
+    cc_on_small_sent(&t, seq_add(t.snd.una, 10), TU_MSS - 2);
+    t.snd.una = seq_add(t.snd.una, 4);
+    cc_on_ack(&st, &t, 4, &no_sample);
+    cr_assert_eq(t.cc.cwnd_bytes, before + 4, "not before all of it is acknowledged");
+    t.snd.una = seq_add(t.snd.una, 6);
+    cc_on_ack(&st, &t, 6, &no_sample);
+    cr_assert_eq(t.cc.cwnd_bytes, before + TU_MSS + 2);
+    cc_on_ack(&st, &t, 6, &no_sample);
+    cr_assert_eq(t.cc.cwnd_bytes, before + TU_MSS + 8, "once");
+}
+
 Test(tcp_cc, congestion_avoidance_adds_one_segment_a_window) {
     struct tcb t = fresh();
     t.cc.ssthresh_bytes = t.cc.cwnd_bytes;
