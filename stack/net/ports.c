@@ -4,8 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static size_t separators(const char *s) {
-    return strspn(s, ", \t\n");
+static bool is_separator(char c) {
+    return c == ',' || c == ' ' || c == '\t' || c == '\n';
+}
+
+static const char *skip(const char *s) {
+    while (is_separator(*s))
+        s++;
+    return s;
 }
 
 /* Reads a port and moves on behind it. */
@@ -28,7 +34,7 @@ static bool next_range(const char **s, struct port_range *r) {
         if (!next_port(s, &r->last))
             return false;
     }
-    return r->first <= r->last && (**s == '\0' || separators(*s) > 0);
+    return r->first <= r->last && (**s == '\0' || is_separator(**s));
 }
 
 static bool touch(const struct port_range *a, const struct port_range *b) {
@@ -55,7 +61,7 @@ static bool add(struct ports *p, struct port_range r) {
 int ports_parse(const char *text, struct ports *p) {
     struct ports out = {0};
     struct port_range r;
-    for (const char *s = text + separators(text); *s != '\0'; s += separators(s)) {
+    for (const char *s = skip(text); *s != '\0'; s = skip(s)) {
         if (!next_range(&s, &r))
             return -EINVAL;
         if (!add(&out, r))

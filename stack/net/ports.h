@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define PORTS_RANGES 32
-#define PORTS_TEXT   (PORTS_RANGES * 12) /* bytes of the longest text, with its '\0' */
+#define PORTS_TEXT   ((size_t)12 * PORTS_RANGES) /* bytes of the longest text, with its '\0' */
 
 struct ports {
     uint32_t n;
