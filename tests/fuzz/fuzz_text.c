@@ -43,7 +43,8 @@ static void fuzz_ports(const char *text) {
         assert(i == 0 || p.range[i].first > p.range[i - 1].last + 1);
     }
     ports_format(&p, buf);
-    assert(ports_parse(buf, &again) == 0 && memcmp(&p, &again, sizeof(p)) == 0);
+    assert(ports_parse(buf, &again) == 0 && again.n == p.n);
+    assert(memcmp(p.range, again.range, p.n * sizeof(p.range[0])) == 0);
 }
 
 /* "I VALUE": the knob by its number. */
