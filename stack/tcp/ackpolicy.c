@@ -143,7 +143,7 @@ void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, boo
 /* The reader has made room: tell a sender who may wait for it. As Linux, only when that at least
  * doubles the window; recv_new_window has seen to it that the step is worth a segment. */
 void ackpolicy_on_read(struct stack *st, struct tcb *t) {
-    uint32_t cur = tcb_rcv_wnd(t), wnd = recv_new_window(st, t);
+    uint32_t cur = tcb_rcv_wnd(t), wnd = recv_new_window(t);
     if (wnd > cur && wnd >= 2 * cur && cur <= t->rcv.limit / 2)
         ackpolicy_now(st, t);
 }

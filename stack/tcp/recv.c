@@ -233,8 +233,7 @@ static uint32_t free_room(const struct tcb *t) {
     return t->rcv.limit > used ? t->rcv.limit - used : 0;
 }
 
-uint32_t recv_new_window(const struct stack *st, const struct tcb *t) {
-    (void)st;
+uint32_t recv_new_window(const struct tcb *t) {
     uint32_t room = u32_min(free_room(t), t->rcv.open);
     room = u32_min(room, 65535u << t->rcv.wscale); /* more cannot be said, so it is no news */
     uint32_t cur = tcb_rcv_wnd(t);
@@ -252,7 +251,7 @@ uint32_t recv_advance_window(struct stack *st, struct tcb *t) {
     uint32_t unit = 1u << t->rcv.wscale;
     if (st->tcp->memory.pressure && free_room(t) < t->rcv.limit / 2) /* __tcp_select_window */
         t->rcv.open = u32_min(t->rcv.open, PRESSURE_SEGMENTS * t->rcv.adv_mss);
-    uint32_t wnd = recv_new_window(st, t), up = (wnd + unit - 1) & ~(unit - 1);
+    uint32_t wnd = recv_new_window(t), up = (wnd + unit - 1) & ~(unit - 1);
     seq_t bound = seq_add(t->rcv.copied, t->rcv.limit + unit);
     wnd = seq_le(seq_add(t->rcv.nxt, up), bound) ? up : wnd & ~(unit - 1);
     wnd = u32_min(wnd, 65535u << t->rcv.wscale);

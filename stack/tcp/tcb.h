@@ -464,7 +464,7 @@ void recv_segment(struct stack *st, struct tcb *t, struct seg *s);
 /* The window to be advertised now, in bytes; moves rcv.adv. */
 uint32_t recv_advance_window(struct stack *st, struct tcb *t);
 /* What recv_advance_window would offer. */
-uint32_t recv_new_window(const struct stack *st, const struct tcb *t);
+uint32_t recv_new_window(const struct tcb *t);
 void recv_after_read(struct stack *st, struct tcb *t, uint32_t n);
 /* The window that our SYN offers: unscaled, whole segments. */
 uint32_t recv_syn_window(const struct tcb *t);
