@@ -144,7 +144,7 @@ int sock_open(struct stack *st, uint32_t proc, int family, int type, int protoco
     if (so->tcb == NULL && so->udp == NULL)
         err = -ENFILE;
     else {
-        sock_opts_default(so);
+        sock_opts_default(st, so);
         sock_set_ino(st, so, ino);
         err = sock_get(st, so, proc);
     }

@@ -112,12 +112,15 @@ static void *row_field(struct sock *so, const struct opt_row *r) {
     return base + r->offset;
 }
 
-void sock_opts_default(struct sock *so) {
-    so->opt.mtu_discover = IP_PMTUDISC_WANT;
+void sock_opts_default(struct stack *st, struct sock *so) {
+    bool find = tcp_get_config(st)->no_pmtu_disc == 0;
+    so->opt.mtu_discover = find ? IP_PMTUDISC_WANT : IP_PMTUDISC_DONT;
     so->opt.peek_off = so->opt.incoming_cpu = -1;
     so->opt.txrehash = so->opt.mcast_loop = so->opt.mcast_all = so->opt.mcast_ttl = 1;
     if (so->kind == SOCK_KIND_UDP)
         so->opt.common.rcvlowat = 1;
+    if (!find)
+        sock_opts_apply(st, so);
 }
 
 void sock_opts_apply(struct stack *st, struct sock *so) {

@@ -242,7 +242,7 @@ int opt_tcp_get(struct stack *st, struct sock *so, int name, void *val, socklen_
     case TCP_DEFER_ACCEPT:
         return opt_put_int(val, len, (int)o->defer_accept_s);
     case TCP_QUICKACK:
-        return opt_put_int(val, len, tcp_get_quickack(so->tcb));
+        return opt_put_int(val, len, tcp_get_quickack(st, so->tcb));
     case TCP_TIMESTAMP:
         return opt_put_int(val, len, (int)tcp_get_timestamp(st, so->tcb));
     case TCP_FASTOPEN:

@@ -161,7 +161,7 @@ struct tcp_sockopts *sock_common_opts(struct sock *so);
 const struct tcp_sockopts *sock_common_opts_const(const struct sock *so);
 /* Carries the options over to the endpoint. */
 void sock_opts_apply(struct stack *st, struct sock *so);
-void sock_opts_default(struct sock *so);
+void sock_opts_default(struct stack *st, struct sock *so);
 
 /* opt_socket.c, opt_ip.c, opt_tcp.c: options that are more than a number in a field, by level.
  * -ENOPROTOOPT: not among them. */

@@ -15,6 +15,14 @@ void ackpolicy_init(struct tcb *t) {
     t->ack.quick = (uint8_t)u32_min(u32_max(n, 2), TCP_QUICKACKS);
 }
 
+static bool is_interactive(const struct stack *st, const struct tcb *t) {
+    return t->ack.pingpong >= st->tcp->cfg.pingpong_thresh;
+}
+
+static void set_interactive(const struct stack *st, struct tcb *t, bool on) {
+    t->ack.pingpong = on ? (uint8_t)st->tcp->cfg.pingpong_thresh : 0;
+}
+
 void ackpolicy_now(struct stack *st, struct tcb *t) {
     t->ack.now = t->ack.owed = true;
     tcb_want_flush(st, t);
@@ -53,7 +61,7 @@ static uint64_t longest_ns(const struct stack *st, const struct tcb *t) {
 /* tcp_send_delayed_ack: 40 ms at least; a round trip at most, 200 ms where ACKs ride on answers. */
 static uint64_t delay_ns(const struct stack *st, const struct tcb *t) {
     uint64_t ato = t->ack.ato_ns;
-    uint64_t most = t->ack.pingpong ? TCP_DELACK_MAX_NS : TCP_DELACK_MOST_NS;
+    uint64_t most = is_interactive(st, t) ? TCP_DELACK_MAX_NS : TCP_DELACK_MOST_NS;
     uint64_t rtt = t->rtt.srtt_ns > TCP_DELACK_NS ? t->rtt.srtt_ns : TCP_DELACK_NS;
     if (t->rtt.srtt_ns != 0 && rtt < most)
         most = rtt;
@@ -71,8 +79,8 @@ void ackpolicy_on_timeout(struct stack *st, struct tcb *t) {
     if (!t->ack.owed)
         return;
     t->ack.now = true;
-    if (t->ack.pingpong) { /* no answer came that the ACK could have ridden on */
-        t->ack.pingpong = false;
+    if (is_interactive(st, t)) { /* no answer came that the ACK could have ridden on */
+        t->ack.pingpong = 0;
         t->ack.ato_ns = TCP_DELACK_NS;
     } else {
         uint64_t twice = 2 * t->ack.ato_ns;
@@ -80,8 +88,8 @@ void ackpolicy_on_timeout(struct stack *st, struct tcb *t) {
     }
 }
 
-static bool in_quick_mode(const struct tcb *t) {
-    return t->path->quickack || (t->ack.quick > 0 && !t->ack.pingpong);
+static bool in_quick_mode(const struct stack *st, const struct tcb *t) {
+    return t->path->quickack || (t->ack.quick > 0 && !is_interactive(st, t));
 }
 
 /* How long the ACK of a segment out of order may wait for more of them; 0: not at all (Linux's
@@ -89,7 +97,7 @@ static bool in_quick_mode(const struct tcb *t) {
 static uint64_t hold_ns(const struct stack *st, struct tcb *t) {
     const struct tcp_config *cfg = &st->tcp->cfg;
     uint64_t rtt = t->rcv.rtt.rtt_ns;
-    if (!t->use_sack || sack_has_dup(t) || in_quick_mode(t) || t->ack.held >= cfg->comp_sack_nr)
+    if (!t->use_sack || sack_has_dup(t) || in_quick_mode(st, t) || t->ack.held >= cfg->comp_sack_nr)
         return 0;
     if (!seq_eq(t->ack.dup_nxt, t->rcv.nxt)) {
         t->ack.dup_nxt = t->rcv.nxt;
@@ -107,7 +115,7 @@ static uint64_t hold_ns(const struct stack *st, struct tcb *t) {
 
 static void on_out_of_order(struct stack *st, struct tcb *t) {
     uint64_t ns = hold_ns(st, t);
-    t->ack.pingpong = false;
+    t->ack.pingpong = 0;
     if (ns == 0) {
         segment_send_ack(st, t);
         return;
@@ -134,7 +142,7 @@ void ackpolicy_on_data(struct stack *st, struct tcb *t, const struct seg *s, boo
         return;
     }
     uint32_t unacked = (uint32_t)seq_diff(t->rcv.nxt, t->rcv.acked);
-    if (filled_gap || t->rcv.n_gaps > 0 || unacked > t->rcv.mss || in_quick_mode(t))
+    if (filled_gap || t->rcv.n_gaps > 0 || unacked > t->rcv.mss || in_quick_mode(st, t))
         ackpolicy_now(st, t);
     else
         tcp_on_ack_delayed(st, t, delay_ns(st, t));
@@ -153,7 +161,7 @@ void ackpolicy_on_sent(struct stack *st, struct tcb *t, bool data) {
     /* An answer soon after a question: ACKs can ride on answers. As in Linux, whether one was owed
      * or not. */
     if (data && t->ack.asked_ns != 0 && st->now_ns - t->ack.asked_ns < TCP_DELACK_NS)
-        t->ack.pingpong = true;
+        t->ack.pingpong += t->ack.pingpong < UINT8_MAX;
     if (t->ack.owed && t->ack.quick > 0)
         t->ack.quick--;
     st->ctr.TcpExtTCPAckCompressed += t->ack.held;
@@ -167,14 +175,14 @@ void ackpolicy_on_sent(struct stack *st, struct tcb *t, bool data) {
 void tcp_set_quickack(struct stack *st, struct tcb *t, int v) {
     bool data = t->state == TCPS_ESTABLISHED || t->state == TCPS_CLOSE_WAIT;
     stack_dirty(st, t);
-    t->ack.pingpong = v == 0;
+    set_interactive(st, t, v == 0);
     if (v != 0 && data && t->ack.owed) {
         ackpolicy_now(st, t);
-        t->ack.pingpong = (v & 1) == 0; /* an even number: this once */
+        set_interactive(st, t, (v & 1) == 0); /* an even number: this once */
     }
     tcb_leave(st, t);
 }
 
-bool tcp_get_quickack(const struct tcb *t) {
-    return !t->ack.pingpong;
+bool tcp_get_quickack(const struct stack *st, const struct tcb *t) {
+    return !is_interactive(st, t);
 }

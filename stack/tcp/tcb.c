@@ -65,6 +65,7 @@ void tcp_config_default(struct tcp_config *cfg) {
         .min_rtt_wlen_ns = 300 * S_NS,
         .comp_sack_delay_ns = 1 * MS_NS,
         .comp_sack_nr = 44,
+        .pingpong_thresh = 1,
     };
 }
 

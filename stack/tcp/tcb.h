@@ -215,7 +215,7 @@ struct tcb {
         seq_t dup_nxt;         /* RCV.NXT of the last duplicate ACKs, … */
         uint8_t dups;          /* … and how many there were, up to those that the peer counts */
         uint64_t ato_ns;       /* estimate of the time between segments (Linux: ato) */
-        bool pingpong;         /* interactive: ACKs ride on answers */
+        uint8_t pingpong;      /* answers so far; from tcp_pingpong_thresh on ACKs ride on them */
         uint64_t asked_ns;     /* what is sent soon after this is an answer; 0: nobody has asked */
         uint64_t oow_ns;       /* last answer to an unacceptable segment */
         uint64_t challenge_ns; /* last challenge ACK */

@@ -94,6 +94,8 @@ struct tcp_config {
     struct ports reserved_ports;    /* ip_local_reserved_ports: none */
     uint32_t default_ttl;           /* ip_default_ttl 64 */
     bool reflect_tos;               /* tcp_reflect_tos 0 */
+    uint32_t pingpong_thresh;       /* tcp_pingpong_thresh 1 */
+    uint32_t no_pmtu_disc;          /* ip_no_pmtu_disc 0; else IP_MTU_DISCOVER begins as DONT */
     uint64_t min_rtt_wlen_ns;       /* tcp_min_rtt_wlen 300 s */
     uint64_t comp_sack_delay_ns;    /* tcp_comp_sack_delay_ns 1 ms */
     uint32_t comp_sack_nr;          /* tcp_comp_sack_nr 44; 0: no ACK waits */
@@ -229,7 +231,7 @@ int tcp_take_error(struct tcb *t); /* positive errno, 0: none; cleared */
 /* TCP_QUICKACK: ACKs go out at once, or may wait for an answer to ride on; for the present only, as
  * in Linux. */
 void tcp_set_quickack(struct stack *st, struct tcb *t, int v);
-bool tcp_get_quickack(const struct tcb *t);
+bool tcp_get_quickack(const struct stack *st, const struct tcb *t);
 uint32_t tcp_get_timestamp(struct stack *st, const struct tcb *t); /* TCP_TIMESTAMP */
 bool tcp_has_error(const struct tcb *t);                           /* … without taking it */
 struct errq *tcp_errq(struct tcb *t);                              /* MSG_ERRQUEUE */

@@ -185,3 +185,40 @@ Test(knobs, the_tos_of_a_syn_is_by_default_no_affair_of_ours) {
     in("S 0:0(0) win 65535 dscp 10 <mss 1000>");
     out("S. 0:0(0) ack 1 dscp 0");
 }
+
+/* ---- ip_no_pmtu_disc, tcp_pingpong_thresh ---- */
+
+Test(knobs, without_path_mtu_discovery_nothing_bears_df) {
+    t_cfg.tcp.no_pmtu_disc = 1;
+    t_df = false;
+    t_established("mss 1000", 65535);
+    t_send(10);
+    out("P. 1:11(10) ack 1");
+    int v;
+    socklen_t len = sizeof(v);
+    cr_assert_eq(sock_getopt(t_stack(), t_sock(), IPPROTO_IP, IP_MTU_DISCOVER, &v, &len), 0);
+    cr_assert_eq(v, IP_PMTUDISC_DONT);
+}
+
+/* How many answers until ACKs wait for them. */
+static void expect_interactive_after(int answers) {
+    t_established("mss 1000", 65535);
+    for (int i = 0; i <= answers; i++) {
+        int at = 1 + 10 * i;
+        in("P. %d:%d(10) ack %d win 65535", at, at + 10, at);
+        if (i < answers)
+            out(". %d:%d(0) ack %d", at, at, at + 10); /* a quick ACK still */
+        t_recv(10);
+        t_send(10);
+        out("P. %d:%d(10) ack %d", at, at + 10, at + 10);
+    }
+}
+
+Test(knobs, the_first_answer_makes_a_connection_interactive) {
+    expect_interactive_after(1);
+}
+
+Test(knobs, pingpong_thresh_asks_for_more_answers) {
+    t_cfg.tcp.pingpong_thresh = 3;
+    expect_interactive_after(3);
+}
