@@ -35,11 +35,7 @@ static int take_datagram(struct dump *d, const void *buf, ssize_t len, uint16_t 
             return 0;
         if (h->nlmsg_type == NLMSG_ERROR)
             return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-        if (h->nlmsg_type != type)
-            continue;
-        if (d->n == d->max)
-            d->left++;
-        else if (!d->take(d, h))
+        if (h->nlmsg_type == type && d->n < d->max && !d->take(d, h))
             return 0;
     }
     return 1;
@@ -217,7 +213,12 @@ static bool take_route(struct dump *d, const struct nlmsghdr *h) {
         else if (a->rta_type == RTA_METRICS)
             take_metrics(a, &r->metrics);
     }
-    d->n += out->ifindex != 0; /* one of several ways has its interfaces elsewhere */
+    if (out->ifindex == 0) /* one of several ways has its interfaces elsewhere */
+        return true;
+    if (d->n + 1 < d->max) /* the last place is for looking at what has none */
+        d->n++;
+    else
+        d->left++;
     return true;
 }
 

@@ -38,8 +38,8 @@ struct netif_route {
     struct route route;
 };
 /* The unicast IPv4 routes of the main table that somebody has set (ip route, a DHCP client), not
- * those that the kernel made of its addresses; the best one of each network first. *left: messages
- * that came when out was full. */
+ * those that the kernel made of its addresses; the best one of each network first. *left: those for
+ * which out, that takes max - 1 of them, had no room. */
 int netlink_routes(struct netif_route *out, int max, int *left);
 /* IFF_NOARP off or on. -EPERM without CAP_NET_ADMIN. */
 int netlink_set_arp(int ifindex, bool on);

@@ -80,8 +80,16 @@ const char *sysctl_from_list(struct tcp_config *tcp, const char *list) {
     return NULL;
 }
 
+static bool is_named(const char *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *at = strstr(list, name); at != NULL; at = strstr(at + n, name))
+        if (at[n] == '=')
+            return true;
+    return false;
+}
+
 const char *sysctl_load(struct tcp_config *tcp, const struct config *cfg) {
     const char *left = sysctl_from_proc(tcp);
     (void)sysctl_from_list(tcp, cfg->sysctl); /* checked when it was given */
-    return left;
+    return left != NULL && !is_named(cfg->sysctl, left) ? left : NULL;
 }

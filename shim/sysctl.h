@@ -12,8 +12,8 @@ const char *sysctl_from_proc(struct tcp_config *tcp);
 /* Checks and applies a list "net.ipv4.tcp_sack=0,net.ipv4.tcp_rmem=4096/131072/6291456". NULL, or
  * what is wrong with it; then nothing has changed. */
 const char *sysctl_from_list(struct tcp_config *tcp, const char *list);
-/* All of it, for a host: the defaults, /proc/sys, the configuration. Returns as sysctl_from_proc.
- */
+/* All of it, for a host: the defaults, /proc/sys, the configuration. Returns as sysctl_from_proc,
+ * unless the configuration names it. */
 const char *sysctl_load(struct tcp_config *tcp, const struct config *cfg);
 
 #endif

@@ -104,7 +104,31 @@ case_mistakes() {
     mistake "none of the host's networks" "10.2.0.0/16 via 10.9.0.1"
 }
 
+# What the namespace has and the stack has no room for is told, not passed over.
+told() { # WHAT, or nothing
+    "$RUN" --lab "$LABNAME" --host host0 nc.openbsd -z -w 1 10.0.0.3 5000 >"$T/told" 2>&1
+    await 10 no_keeper host0 || "${ON0[@]}" "$ROOT/libshim.so" stop >/dev/null 2>&1
+    [ "$(grep -c '^shimstack: ' "$T/told")" = $# ] || fail "lines: $(cat "$T/told")"
+    [ $# = 0 ] || grep -qF "$1" "$T/told" || fail "not '$1': $(cat "$T/told")"
+}
+case_left() {
+    ours || return 0
+    need nc.openbsd netcat-openbsd
+    local i ports=
+    told
+    for i in $(seq 260); do
+        echo "route add 10.3.$((i / 200)).$((i % 200))/32 dev veth0"
+    done | ip -n "$LABNAME-host0" -batch - || fail "ip route"
+    told "237 routes of this namespace have no room in the stack on veth0, which takes 23"
+    ip -n "$LABNAME-host0" route flush root 10.3.0.0/16
+    for i in $(seq 33); do ports+=,$((30000 + 2 * i)); done
+    "${ON0[@]}" sysctl -qw net.ipv4.ip_local_reserved_ports="${ports#,}" || fail "sysctl"
+    told "net.ipv4.ip_local_reserved_ports of this namespace says something"
+    SHIMSTACK_SYSCTL="net.ipv4.ip_local_reserved_ports=1-1000" told
+}
+
 run_cases "$@" <<'END'
+left        one-host                                         60
 metrics     ours-ours,ours-kernel,kernel-ours,kernel-kernel  60
 passive     ours-ours,ours-kernel,kernel-ours,kernel-kernel  60
 configured  ours-kernel                                      60
