@@ -174,8 +174,9 @@ void cc_undo(struct stack *st, struct tcb *t, uint32_t cwnd_bytes, uint32_t ssth
 /* Halved for every RTO of silence, as in Linux, down to the restart window (RFC 5681 §4.1). */
 void cc_on_idle(struct stack *st, struct tcb *t, uint64_t idle_ns) {
     uint32_t rw = u32_min(cc_initial_window(t), t->cc.cwnd_bytes);
-    if (cc_get(t->cc.id)->on_restart != NULL)
-        cc_get(t->cc.id)->on_restart(st, t, idle_ns);
+    uint64_t empty_ns = st->now_ns - t->snd.una_ns; /* 0: the ACKs of a whole flight in one batch */
+    if (empty_ns > 0 && cc_get(t->cc.id)->on_restart != NULL)
+        cc_get(t->cc.id)->on_restart(st, t, empty_ns);
     if (idle_ns <= t->rtt.rto_ns || cc_has_control(t) || !st->tcp->cfg.slow_start_after_idle)
         return;
     t->cc.ssthresh_bytes = u32_max(t->cc.ssthresh_bytes, t->cc.cwnd_bytes / 4 * 3);

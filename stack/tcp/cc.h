@@ -64,7 +64,7 @@ bool cc_needs_ecn(const struct stack *st, const struct tcb *t);
 void cc_on_rto(struct tcb *t, uint32_t flight); /* sets ssthresh; the first timeout of a row only */
 /* The loss was none: both windows as they were before, or larger if they have grown. */
 void cc_undo(struct stack *st, struct tcb *t, uint32_t cwnd_bytes, uint32_t ssthresh_bytes);
-/* Before sending after a pause (RFC 5681 §4.1). */
+/* Before sending with nothing outstanding, idle_ns after data was sent last (RFC 5681 §4.1). */
 void cc_on_idle(struct stack *st, struct tcb *t, uint64_t idle_ns);
 /* After each round of output: how full was the window, and did it stop us (RFC 7661, Linux). */
 void cc_on_output(struct tcb *t, uint32_t pipe, bool cwnd_stopped);

@@ -156,3 +156,31 @@ Test(tcp_cc_cubic, rfc9406_few_samples_are_no_evidence) {
     hystart_round(&t, &h, 7, 200 * MS);
     cr_assert_not(h.in_css);
 }
+
+/* §4.2: time with nothing in flight is none of the curve's. That the ACKs of a whole flight came in
+ * one batch is no such time. */
+Test(tcp_cc_cubic, a_pause_does_not_count_but_a_flight_acked_at_once_does) {
+    struct tcb busy = fresh(100), batch;
+    cc_on_recovery(&busy, 100 * TU_MSS);
+    busy.cc.cwnd_bytes = busy.cc.ssthresh_bytes;
+    round_trip(&busy);
+    batch = busy;
+    uint64_t began = st.now_ns;
+    for (int i = 0; i < 10; i++)
+        round_trip(&busy);
+    st.now_ns = began;
+    for (int i = 0; i < 10; i++) {
+        round_trip(&batch);
+        batch.snd.una_ns = st.now_ns;
+        cc_on_idle(&st, &batch, 100 * MS);
+    }
+    cr_assert_eq(batch.cc.cwnd_bytes, busy.cc.cwnd_bytes);
+    st.now_ns += 500 * MS;
+    cc_on_idle(&st, &batch, 600 * MS);
+    st.now_ns -= 500 * MS;
+    batch.cc.u.cubic.epoch_ns -= 500 * MS;
+    round_trip(&batch);
+    st.now_ns -= 100 * MS;
+    round_trip(&busy);
+    cr_assert_eq(batch.cc.cwnd_bytes, busy.cc.cwnd_bytes);
+}
