@@ -89,11 +89,11 @@ struct host *host_get(void);
  * in this namespace. For descriptors that might have been inherited. */
 struct host *host_peek(void);
 
-/* Locks, sets the time, and takes in what the link has, as the kernel's interrupts would have done
- * before a system call. */
 /* --live-sysctl: a socket is about to be made or connected, and /proc/sys is read anew. Not
  * entered. */
 void host_live_sysctl(struct host *h);
+/* Locks, sets the time, and takes in what the link has, as the kernel's interrupts would have done
+ * before a system call. */
 void host_enter(struct host *h);
 /* The same without looking at the link: for direct reception, which prepares the poll first. */
 void host_enter_quiet(struct host *h);
