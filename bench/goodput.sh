@@ -32,12 +32,15 @@ while [ $# -gt 0 ]; do
 done
 [ "$(id -u)" = 0 ] || die "the lab needs root"
 
-# One cell: a loss and a round-trip time.
+# One cell: a loss and a round-trip time. The wire is new each time: what the kernel still sends for
+# the connections before would take part in the losses of the next.
 cell() { # percent ms
     local seed whose
     : >"$T/ours" && : >"$T/kernel"
     for seed in $(seq "$REPEATS"); do
         for whose in ours kernel; do
+            relay_unwire
+            relay_wire
             relay_start "loss=$1%,delay=$(awk -v ms="$2" 'BEGIN { printf "%g", ms / 2 }')ms" "$seed"
             measure "$whose" goodput -- "$SECONDS_EACH" >>"$T/$whose"
             relay_stop
@@ -48,7 +51,6 @@ cell() { # percent ms
 }
 
 build goodput relay
-relay_wire
 machine_line
 printf 'Mbit/s, medians of %s repeats of %s s, ours and the kernel (cubic) in turn\n\n' \
     "$REPEATS" "$SECONDS_EACH"

@@ -8,11 +8,14 @@
 
 RELAY_PID=
 
-cleanup() {
+relay_unwire() {
     local ns
+    for ns in host0 host1 relay; do ip netns del "$LABNAME-$ns" 2>/dev/null; done
+}
+cleanup() {
     [ -z "$SERVER_PID" ] || kill -KILL "$SERVER_PID" 2>/dev/null
     relay_stop
-    for ns in host0 host1 relay; do ip netns del "$LABNAME-$ns" 2>/dev/null; done
+    relay_unwire
     rm -rf "$T"
 }
 trap cleanup EXIT
