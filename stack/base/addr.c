@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stack/base/number.h"
+
 bool addr_is_any(const struct addr *a) {
     return a->q[0] == 0 && a->w[3] == 0 && (a->w[2] == 0 || addr_is_v4(a));
 }
@@ -90,16 +92,10 @@ char *addr_format(const struct addr *a, char buf[static ADDR_STRLEN]) {
 /* A decimal number of at most `max` without leading zeros; moves *s behind it. -1: none. */
 static int parse_decimal(const char **s, int max) {
     const char *p = *s;
-    int v = 0;
-    if (*p < '0' || *p > '9' || (*p == '0' && p[1] >= '0' && p[1] <= '9'))
+    uint64_t v;
+    if (*p == '0' && p[1] >= '0' && p[1] <= '9')
         return -1;
-    for (; *p >= '0' && *p <= '9'; p++) {
-        v = v * 10 + (*p - '0');
-        if (v > max)
-            return -1;
-    }
-    *s = p;
-    return v;
+    return number_parse(s, (uint64_t)max, &v) ? (int)v : -1;
 }
 
 /* Exactly four octets to the end of the text. */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "stack/base/number.h"
 #include "stack/link/impair.h"
 
 #define TIME_MAX_NS 60000000000ull /* a minute */
@@ -70,16 +71,12 @@ static const struct {
 /* Reads a number with up to six decimals, in millionths. Returns where it ends, NULL when there
  * is none or it is too large. */
 static const char *parse_number(const char *s, uint64_t *out) {
-    uint64_t v = 0;
+    uint64_t v;
     uint32_t scale = SCALE;
-    const char *start = s;
 
-    for (; *s >= '0' && *s <= '9'; s++)
-        if (__builtin_mul_overflow(v, 10u, &v) ||
-            __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
-            return NULL;
-    if (s == start || __builtin_mul_overflow(v, (uint64_t)SCALE, &v))
+    if (!number_parse(&s, UINT64_MAX / SCALE, &v))
         return NULL;
+    v *= SCALE;
     if (*s == '.')
         for (s++; *s >= '0' && *s <= '9'; s++) {
             scale /= 10;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stack/base/number.h"
+
 static bool is_separator(char c) {
     return c == ',' || c == ' ' || c == '\t' || c == '\n';
 }
@@ -16,13 +18,11 @@ static const char *skip(const char *s) {
 
 /* Reads a port and moves on behind it. */
 static bool next_port(const char **s, uint16_t *port) {
-    uint32_t v = 0;
-    if (**s < '0' || **s > '9')
+    uint64_t v;
+    if (!number_parse(s, UINT16_MAX, &v))
         return false;
-    for (; **s >= '0' && **s <= '9' && v <= UINT16_MAX; (*s)++)
-        v = v * 10 + (uint32_t)(**s - '0');
     *port = (uint16_t)v;
-    return v <= UINT16_MAX;
+    return true;
 }
 
 static bool next_range(const char **s, struct port_range *r) {

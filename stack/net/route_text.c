@@ -1,6 +1,7 @@
 /* Routes in the words of ip(8). */
 #include <string.h>
 
+#include "stack/base/number.h"
 #include "stack/net/route.h"
 
 #define TEXT_MAX 256
@@ -64,28 +65,16 @@ static enum word find_word(const char *w) {
     return i;
 }
 
-/* A decimal number; `end` is where it ends. False: none, or too large. */
-static bool parse_number(const char *s, const char **end, uint32_t *out) {
-    const char *start = s;
-    for (*out = 0; *s >= '0' && *s <= '9'; s++)
-        if (__builtin_mul_overflow(*out, 10u, out) ||
-            __builtin_add_overflow(*out, (uint32_t)(*s - '0'), out))
-            return false;
-    *end = s;
-    return s > start;
-}
-
 static bool parse_value(enum word w, const char *s, uint32_t *out) {
-    const char *unit;
-    uint32_t scale = 1;
-    if (!parse_number(s, &unit, out))
+    uint64_t v;
+    if (!number_parse(&s, UINT32_MAX, &v))
         return false;
-    if (w == RTO_MIN && strcmp(unit, "s") == 0)
-        scale = 1000;
-    else if (*unit != '\0' && (w != RTO_MIN || strcmp(unit, "ms") != 0))
+    if (w == RTO_MIN && strcmp(s, "s") == 0)
+        v *= 1000;
+    else if (*s != '\0' && (w != RTO_MIN || strcmp(s, "ms") != 0))
         return false;
-    return !__builtin_mul_overflow(*out, scale, out) && *out >= words[w].least &&
-           *out <= words[w].most;
+    *out = (uint32_t)v;
+    return v >= words[w].least && v <= words[w].most;
 }
 
 static bool parse_address(const char *s, struct addr *out) {

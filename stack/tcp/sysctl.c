@@ -1,5 +1,6 @@
 #include "stack/tcp/sysctl.h"
 
+#include "stack/base/number.h"
 #include "stack/tcp/fastopen.h"
 
 #include <errno.h>
@@ -168,17 +169,10 @@ static bool is_separator(char c) {
 
 /* Reads a number and moves on behind it; false: none, or too large. */
 static bool next_number(const char **s, uint64_t *out) {
-    uint64_t v = 0;
     while (is_separator(**s))
         (*s)++;
-    if (**s < '0' || **s > '9')
+    if (!number_parse(s, UINT32_MAX, out))
         return false;
-    for (; **s >= '0' && **s <= '9'; (*s)++) {
-        v = v * 10 + (uint64_t)(**s - '0');
-        if (v > UINT32_MAX)
-            return false;
-    }
-    *out = v;
     return **s == '\0' || is_separator(**s);
 }
 
