@@ -13,13 +13,15 @@ static seq_t run_hi(const struct gap_run *r) {
 
 /* ---- SACK blocks, newest first (RFC 2018 §4) ---- */
 
+static bool touches(const struct range *r, seq_t lo, seq_t hi) {
+    return seq_le(r->lo, hi) && seq_ge(r->hi, lo);
+}
+
 static void sack_forget(struct tcb *t, seq_t lo, seq_t hi) {
     uint8_t n = 0;
-    for (uint8_t i = 0; i < t->rcv.n_sack; i++) {
-        const struct range *r = &t->rcv.sack[i];
-        if (seq_gt(r->lo, hi) || seq_lt(r->hi, lo))
-            t->rcv.sack[n++] = *r;
-    }
+    for (uint8_t i = 0; i < t->rcv.n_sack; i++)
+        if (!touches(&t->rcv.sack[i], lo, hi))
+            t->rcv.sack[n++] = t->rcv.sack[i];
     t->rcv.n_sack = n;
 }
 
@@ -36,7 +38,7 @@ void sack_report_new(struct tcb *t, seq_t lo, seq_t hi) {
 
 static bool sack_is_far_back(const struct tcb *t, seq_t lo, seq_t hi) {
     uint8_t i = 0;
-    while (i < t->rcv.n_sack && (seq_gt(t->rcv.sack[i].lo, hi) || seq_lt(t->rcv.sack[i].hi, lo)))
+    while (i < t->rcv.n_sack && !touches(&t->rcv.sack[i], lo, hi))
         i++;
     return i >= SACKS_TOLD;
 }

@@ -486,8 +486,9 @@ seq_t gaps_end(const struct tcb *t);
 bool gaps_drop_last(struct stack *st, struct tcb *t);
 void gaps_insert(struct tcb *t, struct gap_run *run);
 /* [lo, hi) is a duplicate: report it (RFC 2883). */
-bool sack_has_dup(const struct tcb *t); /* one that no ACK has reported yet */
 void sack_report_dup(struct stack *st, struct tcb *t, seq_t lo, seq_t hi);
+/* There is one that no ACK has reported yet. */
+bool sack_has_dup(const struct tcb *t);
 void sack_report_new(struct tcb *t, seq_t lo, seq_t hi);
 /* Blocks for the next segment. */
 void sack_fill(struct tcb *t, struct tcp_opts *o, bool pure_ack);

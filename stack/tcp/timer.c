@@ -5,9 +5,11 @@
  *                timeout (RFC 6298), a tail loss probe, or RACK's wait for reordering (RFC 8985)
  *   t_persist    while nothing is, and something waits: a zero window (RFC 9293 §3.8.6.1), or a
  *                small segment held back by cork or SWS avoidance
- *   t_delack     an ACK is owed, or held back (ackpolicy.c); or memory was out, and output is to be
- * tried again t_keepalive  SO_KEEPALIVE (§3.8.4) pace.timer   the next data may leave (pace.c sets
- * it) t_linger     TIME-WAIT; FIN-WAIT-2 without a user */
+ *   t_delack     an ACK is owed, or held back (ackpolicy.c);
+ *                or memory was out, and output is to be tried again
+ *   t_keepalive  SO_KEEPALIVE (§3.8.4)
+ *   pace.timer   the next data may leave (pace.c sets it)
+ *   t_linger     TIME-WAIT; FIN-WAIT-2 without a user */
 #include "stack/tcp/tcb.h"
 
 void timers_init_tcb(struct tcb *t) {
