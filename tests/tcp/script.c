@@ -742,11 +742,22 @@ uint32_t t_ready(void) {
     return sock_ready(t.st, t.so);
 }
 
+int t_get(int level, int name) {
+    int val = -1;
+    socklen_t len = sizeof(val);
+    cr_assert_eq(sock_getopt(t.st, t_sock(), level, name, &val, &len), 0);
+    return val;
+}
+
 int t_error(void) {
-    int error = -1;
-    socklen_t len = sizeof(error);
-    cr_assert_eq(sock_getopt(t.st, t.so, SOL_SOCKET, SO_ERROR, &error, &len), 0);
-    return error;
+    return t_get(SOL_SOCKET, SO_ERROR);
+}
+
+struct tcp_info t_info(void) {
+    struct tcp_info i;
+    socklen_t len = sizeof(i);
+    cr_assert_eq(sock_getopt(t.st, t_sock(), IPPROTO_TCP, TCP_INFO, &i, &len), 0);
+    return i;
 }
 
 /* ---- looking inside ---- */

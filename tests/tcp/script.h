@@ -128,6 +128,8 @@ void t_shutdown(int how);
 void t_close(void);
 void t_close_listener(void);
 void t_set(int level, int name, int val);
+int t_get(int level, int name);
+struct tcp_info t_info(void); /* getsockopt(TCP_INFO) */
 void t_set_linger(int seconds);
 /* setsockopt(TCP_MD5SIG_EXT) for a prefix of host-order addresses, on t_sock(), else on the
  * listener: what it says. "": deletes. */

@@ -105,21 +105,20 @@ Test(ack, no_sack_blocks_unless_permitted) {
 
 /* ---- duplicate ACKs that become one (tcp_comp_sack_delay_ns, tcp_comp_sack_nr) ---- */
 
+static void segment(int kilobyte) {
+    in(". %d:%d(1000) ack 1 win 65535 <nop,nop,TS val 102 ecr last>", 1 + 1000 * kilobyte,
+       1001 + 1000 * kilobyte);
+}
+
 /* A round trip of 100 ms, and no quick ACKs left: the peer's next byte is 20001. */
 static void far_away(void) {
     t_rtt_ms = 100;
     t_established("mss 1000,sackOK,TS val 100 ecr 0", 65535);
     for (int i = 0; i < 20; i++)
-        in(". %d:%d(1000) ack 1 win 65535 <nop,nop,TS val 101 ecr last>", 1 + 1000 * i,
-           1001 + 1000 * i);
+        segment(i);
     t_recv(20000);
     after(200);
     t_skip();
-}
-
-static void segment(int kilobyte) {
-    in(". %d:%d(1000) ack 1 win 65535 <nop,nop,TS val 102 ecr last>", 1 + 1000 * kilobyte,
-       1001 + 1000 * kilobyte);
 }
 
 /* Three at once. */

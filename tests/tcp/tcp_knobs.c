@@ -162,10 +162,7 @@ Test(knobs, what_is_accepted_has_the_tos_of_its_syn) {
     t_accept();
     t_send(10);
     out("P. 1:11(10) ack 1 dscp 10");
-    int tos;
-    socklen_t len = sizeof(tos);
-    cr_assert_eq(sock_getopt(t_stack(), t_sock(), IPPROTO_IP, IP_TOS, &tos, &len), 0);
-    cr_assert_eq(tos, 10 << 2);
+    cr_assert_eq(t_get(IPPROTO_IP, IP_TOS), 10 << 2);
 }
 
 Test(knobs, a_cookie_s_child_has_the_tos_of_its_ack) {
@@ -194,10 +191,7 @@ Test(knobs, without_path_mtu_discovery_nothing_bears_df) {
     t_established("mss 1000", 65535);
     t_send(10);
     out("P. 1:11(10) ack 1");
-    int v;
-    socklen_t len = sizeof(v);
-    cr_assert_eq(sock_getopt(t_stack(), t_sock(), IPPROTO_IP, IP_MTU_DISCOVER, &v, &len), 0);
-    cr_assert_eq(v, IP_PMTUDISC_DONT);
+    cr_assert_eq(t_get(IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);
 }
 
 /* How many answers until ACKs wait for them. */

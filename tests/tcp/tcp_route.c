@@ -23,13 +23,6 @@ static int choose_cc(const char *name) {
     return sock_setopt(t_stack(), t_sock(), IPPROTO_TCP, TCP_CONGESTION, name,
                        (socklen_t)strlen(name));
 }
-static struct tcp_info info(void) {
-    struct tcp_info i;
-    socklen_t len = sizeof(i);
-    cr_assert_eq(sock_getopt(t_stack(), t_sock(), IPPROTO_TCP, TCP_INFO, &i, &len), 0);
-    return i;
-}
-
 /* ---- MSS ---- */
 
 Test(route, advmss_is_what_we_announce) {
@@ -135,7 +128,7 @@ Test(route, congctl_dctcp_asks_for_ecn) {
 Test(route, initcwnd_is_the_first_window_and_the_one_after_a_pause) {
     route("initcwnd 3");
     t_established("mss 1000", 65535);
-    cr_assert_eq(info().tcpi_snd_cwnd, 3);
+    cr_assert_eq(t_info().tcpi_snd_cwnd, 3);
     t_send(5000);
     out(". 1:1001(1000) ack 1");
     out(". 1001:2001(1000) ack 1");
@@ -147,7 +140,7 @@ Test(route, initcwnd_is_the_first_window_and_the_one_after_a_pause) {
     out("P. 4001:5001(1000) ack 1");
     in(". 1:1(0) ack 5001 win 65535");
     after(60000);
-    cr_assert_gt(info().tcpi_snd_cwnd, 3);
+    cr_assert_gt(t_info().tcpi_snd_cwnd, 3);
     t_send(5000);
     cr_assert_eq(t_skip(), 3);
     in(". 1:1(0) ack 10001 win 65535");
@@ -157,7 +150,7 @@ Test(route, initcwnd_is_the_first_window_and_the_one_after_a_pause) {
 Test(route, initcwnd_may_be_larger_than_ten_segments) {
     route("initcwnd 20");
     t_established("mss 1000", 65535);
-    cr_assert_eq(info().tcpi_snd_cwnd, 20);
+    cr_assert_eq(t_info().tcpi_snd_cwnd, 20);
 }
 
 /* ---- our window ---- */
@@ -193,13 +186,13 @@ Test(route, initrwnd_is_the_first_window_which_opens_as_data_comes) {
         t_recv(1460);
     }
     t_skip();
-    cr_assert_geq(info().tcpi_rcv_ssthresh, 65535, "%u", info().tcpi_rcv_ssthresh);
+    cr_assert_geq(t_info().tcpi_rcv_ssthresh, 65535, "%u", t_info().tcpi_rcv_ssthresh);
 }
 
 Test(route, initrwnd_does_not_widen_the_window) { /* as in Linux */
     route("initrwnd 200");
     t_established("mss 1460", 65535);
-    cr_assert_eq(info().tcpi_rcv_ssthresh, t_cfg.tcp.rmem[MEM_FIRST] / 2);
+    cr_assert_eq(t_info().tcpi_rcv_ssthresh, t_cfg.tcp.rmem[MEM_FIRST] / 2);
 }
 
 /* ---- times and the rest ---- */
@@ -211,12 +204,12 @@ Test(route, rto_min_goes_before_the_sysctl_and_the_option) {
     t_send(1000);
     out("P. 1:1001(1000) ack 1");
     in(". 1:1(0) ack 1001 win 65535");
-    cr_assert_lt(info().tcpi_rto, 80000, "%u", info().tcpi_rto);
+    cr_assert_lt(t_info().tcpi_rto, 80000, "%u", t_info().tcpi_rto);
     t_set(IPPROTO_TCP, 45 /* TCP_RTO_MIN_US */, 100000);
     t_send(1000);
     out("P. 1001:2001(1000) ack 1");
     in(". 1:1(0) ack 2001 win 65535");
-    cr_assert_lt(info().tcpi_rto, 80000, "%u", info().tcpi_rto);
+    cr_assert_lt(t_info().tcpi_rto, 80000, "%u", t_info().tcpi_rto);
 }
 
 Test(route, rto_min_makes_a_delayed_ack_wait_less_than_that) { /* as Linux's tcp_delack_max */
